@@ -1,0 +1,34 @@
+# Everything here works in a fresh clone: what is missing is set up first.
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint bench soak clean
+
+CARGO ?= cargo
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: ## Find or get what the build needs
+	@scripts/setup
+
+build: setup ## Build the worker and the functions
+	@functions/build
+	@$(CARGO) build --locked
+
+demo: build ## Publish orders to a worker and look at what becomes of them
+	@scripts/demo
+
+test: setup ## Everything that must hold: format, lints, unit, property, conformance and integration tests
+	@scripts/test
+
+lint: setup ## Format and lints alone
+	@scripts/lint
+
+bench: setup ## What each step of an event costs, beside the targets
+	@scripts/bench
+
+soak: setup ## The crash tests, long and random: SOAK_SECONDS=3600 SEED=...
+	@scripts/soak
+
+clean: ## Remove what was built
+	@$(CARGO) clean
+	@rm -rf functions/target functions/*.wasm

@@ -1,0 +1,83 @@
+//! The command line.
+
+pub mod check;
+pub mod cost;
+pub mod exit;
+pub mod invoke;
+pub mod journal;
+pub mod options;
+pub mod post;
+pub mod publish;
+pub mod run;
+pub mod stored;
+pub mod style;
+pub mod table;
+pub mod version;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// An event-driven stream-processing worker: CloudEvents in, warm WasmEdge functions, exact costs out.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, max_term_width = 100, disable_help_subcommand = true, after_help = FIRST_STEPS)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const FIRST_STEPS: &str = "\
+First steps:
+  weir check                         look through triggers/ and weir.yaml for mistakes
+  weir run                           serve a broker on http://127.0.0.1:8080
+  weir publish --type order.created --data '{\"amount\": 12000}'
+  weir journal                       what each event did
+  weir cost                          what that cost
+
+Exit codes: 0 all is well, 1 it failed, 64 the command was called wrongly, 78 the configuration is wrong.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the worker: accept events, run functions, until SIGTERM
+    Run(run::Run),
+    /// Look for mistakes in triggers, functions and settings; run nothing
+    Check(check::Check),
+    /// Send events to a worker or any CloudEvents endpoint
+    Publish(publish::Publish),
+    /// Call one function with one event, without a worker
+    Invoke(invoke::Invoke),
+    /// Show what events have cost, by trigger, function or tenant
+    Cost(cost::CostOf),
+    /// Show what each attempt did: trigger, function, reply, outcome, cost
+    Journal(journal::Show),
+    /// Print the script that completes weir's commands in a shell
+    Completions { shell: clap_complete::Shell },
+    /// Print the version, with --verbose those of what weir is made of
+    Version(version::Version),
+}
+
+/// Reads the arguments of the process, runs the command and says how it ended.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version that were asked for are no mistakes.
+            let code = if error.use_stderr() { 64 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    exit::code(match cli.command {
+        Command::Run(run) => run.main(),
+        Command::Check(check) => check.main(),
+        Command::Publish(publish) => publish.main(),
+        Command::Invoke(invoke) => invoke.main(),
+        Command::Cost(cost) => cost.main(),
+        Command::Journal(show) => show.main(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "weir", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Version(version) => version.main(),
+    })
+}

@@ -1,0 +1,67 @@
+//! Options that several commands share: where the settings come from.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::exit::Failed;
+use crate::config::{Diagnostics, Look, Settings, load_settings};
+
+/// The settings file that is read if none is named.
+const FILE: &str = "weir.yaml";
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Options {
+    /// The worker's settings [default: weir.yaml, if it is there]
+    #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
+    config: Option<PathBuf>,
+    /// The data directory: queue, journal, dead letters (setting data.dir)
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Any setting, by name: --set http.max-body=4MiB
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    set: Vec<String>,
+}
+
+impl Options {
+    /// The settings, with everything that is worth saying about them.
+    pub fn load(&self, more: &[(&str, Option<String>)]) -> Result<(Settings, Diagnostics), Failed> {
+        let mut flags = Vec::new();
+        for text in &self.set {
+            let (name, value) = text
+                .split_once('=')
+                .ok_or_else(|| Failed::usage(format!("--set {text}: write it as --set NAME=VALUE")))?;
+            flags.push((name.trim().to_owned(), value.trim().to_owned()));
+        }
+        flags.extend(self.data_dir.iter().map(|dir| ("data.dir".to_owned(), dir.clone())));
+        for (name, value) in more {
+            flags.extend(value.iter().map(|value| ((*name).to_owned(), value.clone())));
+        }
+        let default = Path::new(FILE);
+        let file = self.config.as_deref().or_else(|| default.exists().then_some(default));
+        Ok(load_settings(file, &|name| std::env::var(name).ok(), &flags))
+    }
+
+    /// The settings of a command that only needs to know where things are. Mistakes end it.
+    pub fn settings(&self) -> Result<Settings, Failed> {
+        let (settings, diagnostics) = self.load(&[])?;
+        refuse(&diagnostics)?;
+        Ok(settings)
+    }
+}
+
+/// Ends the command if there is an error, after saying everything.
+pub fn refuse(diagnostics: &Diagnostics) -> Result<(), Failed> {
+    if diagnostics.has_errors() {
+        say(diagnostics);
+        return Err(Failed::silent(78));
+    }
+    Ok(())
+}
+
+pub fn say(diagnostics: &Diagnostics) {
+    let mut text = String::new();
+    // Writing to a String can't fail.
+    let _ = diagnostics.write(&mut text, &Look::COLOURED);
+    anstream::eprint!("{text}");
+}

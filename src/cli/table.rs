@@ -1,0 +1,82 @@
+//! Columns for a terminal: text to the left, numbers to the right.
+
+use super::style::{HEAD, PLAIN};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    Left,
+    Right,
+}
+
+#[derive(Debug)]
+pub struct Table {
+    head: Vec<(String, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub fn new(head: &[(&str, Align)]) -> Table {
+        Table {
+            head: head.iter().map(|(name, align)| ((*name).to_owned(), *align)).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    pub fn row(&mut self, cells: Vec<String>) {
+        assert_eq!(cells.len(), self.head.len(), "a row has a cell for every column");
+        self.rows.push(cells);
+    }
+
+    pub fn print(&self) {
+        let widths: Vec<usize> = (0..self.head.len())
+            .map(|column| {
+                let cells = self.rows.iter().map(|row| row[column].chars().count());
+                cells.chain([self.head[column].0.chars().count()]).max().unwrap_or(0)
+            })
+            .collect();
+        let heads: Vec<String> = self.head.iter().map(|(name, _)| name.clone()).collect();
+        anstream::println!("{HEAD}{}{PLAIN}", self.line(&heads, &widths));
+        for row in &self.rows {
+            anstream::println!("{}", self.line(row, &widths));
+        }
+    }
+
+    fn line(&self, cells: &[String], widths: &[usize]) -> String {
+        let mut line = String::new();
+        for ((cell, width), (_, align)) in cells.iter().zip(widths).zip(&self.head) {
+            let space = " ".repeat(width - cell.chars().count());
+            match align {
+                Align::Left => line += &format!("{cell}{space}  "),
+                Align::Right => line += &format!("{space}{cell}  "),
+            }
+        }
+        line.trim_end().to_owned()
+    }
+}
+
+/// A duration for people: three digits and a unit that fits.
+pub fn duration(ns: u64) -> String {
+    let (value, unit) = match ns {
+        0..1_000 => return format!("{ns} ns"),
+        1_000..1_000_000 => (ns as f64 / 1e3, "us"),
+        1_000_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
+        _ => (ns as f64 / 1e9, "s"),
+    };
+    let digits = match value {
+        0.0..10.0 => 2,
+        10.0..100.0 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_have_three_digits() {
+        let shown = [0, 999, 1_700, 43_210, 143_210, 2_500_000, 1_000_000_000, 90_000_000_000].map(duration);
+        assert_eq!(shown, ["0 ns", "999 ns", "1.70 us", "43.2 us", "143 us", "2.50 ms", "1.00 s", "90.0 s"]);
+    }
+}

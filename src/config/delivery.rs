@@ -1,0 +1,106 @@
+//! `delivery` of triggers and brokers, and how the two become one policy.
+
+use std::time::Duration;
+
+use crate::dispatch::{Backoff, Order, Policy};
+
+use super::diagnostic::Report;
+use super::reader::{self, Fields};
+use super::reference::{Destination, Named};
+
+/// What a document says of delivery; what it doesn't say is decided by the next.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Delivery {
+    retry: Option<u32>,
+    backoff: Option<Backoff>,
+    delay: Option<Duration>,
+    /// A Broker.
+    pub dead_letter: Option<Named>,
+}
+
+impl Delivery {
+    pub(super) fn read(spec: &mut Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Delivery {
+        let Some(mut fields) = spec.map("delivery", report) else { return Delivery::default() };
+        let retry = fields.optional("retry");
+        let retry = retry
+            .and_then(|node| reader::integer(node, &fields.below("retry"), 0..=i64::from(i32::MAX), report))
+            .map(|retry| retry as u32);
+        let backoff = fields.optional("backoffPolicy").and_then(|node| {
+            let words = [("linear", Backoff::Linear), ("exponential", Backoff::Exponential)];
+            reader::choice(node, &fields.below("backoffPolicy"), &words, report)
+        });
+        let delay = fields.optional("backoffDelay");
+        let delay = delay.and_then(|node| reader::iso_duration(node, &fields.below("backoffDelay"), report));
+        for field in ["timeout", "retryAfterMax"] {
+            if let Some(node) = fields.optional(field) {
+                reader::iso_duration(node, &fields.below(field), report);
+            }
+        }
+        fields.without_effect("timeout", "functions run here, under the worker's own limits", report);
+        fields.without_effect("retryAfterMax", "nothing is called over HTTP", report);
+        if let Some(node) = fields.optional("format") {
+            reader::choice(node, &fields.below("format"), &[("json", ()), ("binary", ())], report);
+        }
+        fields.without_effect("format", "functions are always handed the JSON format", report);
+        let sink = fields.map("deadLetterSink", report);
+        let dead_letter = sink.and_then(|sink| dead_letter(sink, namespace, report));
+        fields.finish(report);
+        Delivery { retry, backoff, delay, dead_letter }
+    }
+
+    /// Field by field: this one's, else the broker's, else Knative's default.
+    pub(super) fn policy(&self, broker: &Delivery, order: Order) -> Policy {
+        let default = Policy::default();
+        Policy {
+            retry: self.retry.or(broker.retry).unwrap_or(default.retry),
+            backoff: self.backoff.or(broker.backoff).unwrap_or(default.backoff),
+            delay: self.delay.or(broker.delay).unwrap_or(default.delay),
+            order,
+        }
+    }
+}
+
+fn dead_letter(sink: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Option<Named> {
+    let path = sink.path.clone();
+    match Destination::read(sink, namespace, report)? {
+        Destination::Reference(to) if to.kind == "Broker" => {
+            to.is_of(&["eventing.knative.dev/v1"], report).then(|| to.named(report))
+        }
+        Destination::Reference(to) => {
+            report
+                .error(
+                    to.kind_span,
+                    format!("{path}: dead letters to a {} are not supported by this version", to.kind),
+                )
+                .help("name a Broker, or leave deadLetterSink out: the worker's own store then keeps them");
+            None
+        }
+        Destination::Uri(span) => {
+            report
+                .error(span, format!("{path}: dead letters over HTTP are not supported by this version"))
+                .help("name a Broker, or leave deadLetterSink out: the worker's own store then keeps them");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_field_by_field_the_first_wins() {
+        let trigger = Delivery { retry: Some(3), ..Delivery::default() };
+        let broker = Delivery { retry: Some(5), delay: Some(Duration::from_secs(2)), ..Delivery::default() };
+        let policy = trigger.policy(&broker, Order::Ordered);
+        let expected = Policy {
+            retry: 3,
+            backoff: Backoff::Exponential,
+            delay: Duration::from_secs(2),
+            order: Order::Ordered,
+        };
+        assert_eq!(policy, expected);
+        let nothing = Delivery::default();
+        assert_eq!(nothing.policy(&nothing, Order::Key), Policy::default());
+    }
+}

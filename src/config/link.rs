@@ -1,0 +1,233 @@
+//! Documents that name each other become one Config: every name is looked up, none is guessed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::event::Uid;
+
+use super::delivery::Delivery;
+use super::diagnostic::{Diagnostics, Severity};
+use super::document::{Document, Draft};
+use super::reference::Named;
+use super::spelling::{listed, nearest};
+use super::trigger::{self, Subscriber};
+use super::{Broker, Config, DeadLetterTo, Function, Trigger};
+
+/// The broker that exists without a document, and its namespace.
+const DEFAULT: (&str, &str) = ("default", "default");
+
+/// `whole`: every file was read to its end, so what is not found is not there.
+pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diagnostics) -> Config {
+    let documents = unique(documents, diagnostics);
+    let mut link = Link::new(&documents, whole, diagnostics);
+    let mut triggers = Vec::new();
+    for document in &documents {
+        match &document.draft {
+            Draft::Trigger(Some(draft)) => match link.trigger(document, draft) {
+                Some(trigger) => triggers.push(trigger),
+                None => link.leave_out(document),
+            },
+            Draft::Trigger(None) => link.leave_out(document),
+            Draft::Broker(draft) => drop(draft.delivery.dead_letter.as_ref().map(|named| link.broker(named))),
+            Draft::Function(_) => {}
+        }
+    }
+    let brokers = link
+        .brokers
+        .keys()
+        .map(|(namespace, name)| Broker {
+            uid: uid_of_broker(namespace, name),
+            namespace: (*namespace).into(),
+            name: (*name).into(),
+        })
+        .collect::<Vec<_>>();
+    let functions = link
+        .functions
+        .iter()
+        .map(|document| {
+            let draft = if let Draft::Function(draft) = &document.draft { draft.as_ref() } else { None };
+            Function {
+                uid: Uid::of_document(&document.namespace, "Function", &document.name),
+                namespace: document.namespace.clone(),
+                name: document.name.clone(),
+                // Absent only where its absence is an error, and then the config is not handed out.
+                module: draft.and_then(|draft| draft.module.clone()).unwrap_or_default(),
+                tenant: draft.and_then(|d| d.tenant.clone()).unwrap_or_else(|| document.namespace.clone()),
+            }
+        })
+        .collect();
+    Config { brokers, triggers, functions }
+}
+
+fn uid_of_broker(namespace: &str, name: &str) -> Uid {
+    Uid::of_document(namespace, "Broker", name)
+}
+
+/// Of documents with one kind, namespace and name the first stays.
+fn unique(documents: Vec<Document>, diagnostics: &mut Diagnostics) -> Vec<Document> {
+    let mut first: HashMap<(&'static str, String, String), super::text::Place> = HashMap::new();
+    let mut kept = Vec::new();
+    for document in documents {
+        let identity = (document.kind(), document.namespace.clone(), document.name.clone());
+        match first.get(&identity) {
+            Some(place) => {
+                let (kind, namespace, name) = identity;
+                diagnostics
+                    .at(
+                        Severity::Error,
+                        &document.place,
+                        format!("the {kind} '{name}' in namespace '{namespace}' is there twice; the first is at {place}"),
+                    )
+                    .help("remove or rename one of them");
+            }
+            None => {
+                first.insert(identity, document.place.clone());
+                kept.push(document);
+            }
+        }
+    }
+    kept
+}
+
+struct Link<'d> {
+    brokers: BTreeMap<(&'d str, &'d str), Option<&'d Delivery>>,
+    functions: Vec<&'d Document>,
+    by_name: BTreeMap<(&'d str, &'d str), usize>,
+    by_service: BTreeMap<(&'d str, &'d str), usize>,
+    whole: bool,
+    diagnostics: &'d mut Diagnostics,
+}
+
+impl<'d> Link<'d> {
+    fn new(documents: &'d [Document], whole: bool, diagnostics: &'d mut Diagnostics) -> Link<'d> {
+        let mut link = Link {
+            brokers: BTreeMap::from([(DEFAULT, None)]),
+            functions: Vec::new(),
+            by_name: BTreeMap::new(),
+            by_service: BTreeMap::new(),
+            whole,
+            diagnostics,
+        };
+        for document in documents {
+            let identity = (document.namespace.as_str(), document.name.as_str());
+            match &document.draft {
+                Draft::Broker(draft) => {
+                    link.brokers.insert(identity, Some(&draft.delivery));
+                }
+                Draft::Function(draft) => {
+                    link.by_name.insert(identity, link.functions.len());
+                    let serves = draft.as_ref().map_or(&[][..], |draft| &draft.serves);
+                    serves.iter().for_each(|service| link.serve(service));
+                    link.functions.push(document);
+                }
+                Draft::Trigger(_) => {}
+            }
+        }
+        link
+    }
+
+    /// The function that is about to be added serves this.
+    fn serve(&mut self, service: &'d Named) {
+        let index = self.functions.len();
+        if let Some(other) = self.by_service.insert((&service.namespace, &service.name), index) {
+            let by = match self.functions.get(other) {
+                Some(other) => format!("by the Function '{}' at {}", other.name, other.place),
+                None => "by this Function".into(),
+            };
+            let message = format!("the Service '{}' is already served {by}", service.name);
+            self.diagnostics.at(Severity::Error, &service.place, message).help("let one function serve it");
+        }
+    }
+
+    fn trigger(&mut self, document: &Document, draft: &trigger::Draft) -> Option<Trigger> {
+        let broker = draft.broker.as_ref().and_then(|named| self.broker(named));
+        let function = draft.subscriber.as_ref().and_then(|subscriber| self.subscriber(subscriber));
+        let nothing = Delivery::default();
+        let inherited = broker.and_then(|(_, delivery)| delivery).unwrap_or(&nothing);
+        let policy = draft.delivery.policy(inherited, draft.order);
+        let dead_letter = match draft.delivery.dead_letter.as_ref().or(inherited.dead_letter.as_ref()) {
+            None => DeadLetterTo::Store,
+            Some(named) => {
+                let (uid, _) = self.broker(named)?;
+                if broker.is_some_and(|(own, _)| own == uid) {
+                    self.diagnostics
+                        .at(
+                            Severity::Warning,
+                            &named.place,
+                            format!(
+                                "dead letters of the Trigger '{}' re-enter the broker that they come from",
+                                document.name
+                            ),
+                        )
+                        .help("name another broker, or leave deadLetterSink out: the worker's store then keeps them");
+                }
+                DeadLetterTo::Broker(uid)
+            }
+        };
+        Some(Trigger {
+            uid: Uid::of_document(&document.namespace, "Trigger", &document.name),
+            namespace: document.namespace.clone(),
+            name: document.name.clone(),
+            broker: broker?.0,
+            filter: draft.filter.clone()?,
+            function: function?,
+            policy,
+            dead_letter,
+        })
+    }
+
+    /// A trigger left out has its reason among the errors. Were there none, leaving it out would be silent.
+    fn leave_out(&mut self, document: &Document) {
+        if !self.diagnostics.has_errors() {
+            let message = format!("the Trigger '{}' could not be understood", document.name);
+            self.diagnostics.at(Severity::Error, &document.place, message);
+        }
+    }
+
+    fn broker(&mut self, named: &Named) -> Option<(Uid, Option<&'d Delivery>)> {
+        let identity = (named.namespace.as_str(), named.name.as_str());
+        if let Some(delivery) = self.brokers.get(&identity) {
+            return Some((uid_of_broker(identity.0, identity.1), *delivery));
+        }
+        let names = names_in(&self.brokers, &named.namespace);
+        let near = nearest(&named.name, names.iter().copied());
+        let otherwise = match names.as_slice() {
+            [] => "add a Broker document: only 'default' in 'default' needs none".into(),
+            names => format!("add a Broker document; there are {}", listed(names.iter().copied())),
+        };
+        self.missing(named, "Broker", near.map(|near| format!("did you mean '{near}'?")), otherwise);
+        None
+    }
+
+    fn subscriber(&mut self, subscriber: &Subscriber) -> Option<usize> {
+        let (named, known, word) = match subscriber {
+            Subscriber::Function(named) => (named, &self.by_name, "Function"),
+            Subscriber::Service(named) => (named, &self.by_service, "Function that serves"),
+        };
+        if let Some(index) = known.get(&(named.namespace.as_str(), named.name.as_str())) {
+            return Some(*index);
+        }
+        let near = nearest(&named.name, names_in(known, &named.namespace));
+        let functions = listed(names_in(&self.by_name, &named.namespace));
+        let near = near.map(|near| format!("did you mean '{near}'? Functions here: {functions}"));
+        let otherwise = match subscriber {
+            Subscriber::Function(_) => format!("Functions here: {functions}"),
+            Subscriber::Service(_) => format!(
+                "this version calls no HTTP subscribers: list the Service in spec.serves of a Function; Functions here: \
+                 {functions}"
+            ),
+        };
+        self.missing(named, word, near, otherwise);
+        None
+    }
+
+    fn missing(&mut self, named: &Named, word: &str, near: Option<String>, otherwise: String) {
+        let unread = || "it may stand in what could not be read".into();
+        let help = near.unwrap_or_else(|| if self.whole { otherwise } else { unread() });
+        let message = format!("no {word} '{}' in namespace '{}'", named.name, named.namespace);
+        self.diagnostics.at(Severity::Error, &named.place, message).help(help);
+    }
+}
+
+fn names_in<'d, V>(known: &BTreeMap<(&'d str, &'d str), V>, namespace: &str) -> Vec<&'d str> {
+    known.keys().filter(|(own, _)| *own == namespace).map(|(_, name)| *name).collect()
+}

@@ -1,0 +1,123 @@
+//! From YAML documents to a checked [`Config`]: every problem of every file is reported at once, with its place, and
+//! nothing starts half-configured.
+//!
+//! `files` finds and reads, `yaml` parses to `node` trees, `reader` reads them with types, one file per document kind
+//! (`trigger`, `broker`, `function`) makes drafts, and `link` looks up what they name. [`settings`] is the worker's
+//! own `weir.yaml`.
+
+mod broker;
+mod delivery;
+pub mod diagnostic;
+mod document;
+mod files;
+mod filters;
+mod function;
+mod link;
+mod metadata;
+mod node;
+mod quantity;
+mod reader;
+mod reference;
+mod scalar;
+pub mod secret;
+pub mod settings;
+mod spelling;
+mod text;
+mod trigger;
+mod yaml;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Look, Severity};
+pub use secret::{Secret, SecretRef};
+pub use settings::{Origin, Settings, load_settings};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::dispatch::Policy;
+use crate::event::Uid;
+use crate::trigger::Filter;
+
+use diagnostic::Report;
+use text::Text;
+
+/// All that runs. Whoever holds one holds no mistake that a file could tell.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// By namespace and name; `default` in `default` is always among them.
+    pub brokers: Vec<Broker>,
+    pub triggers: Vec<Trigger>,
+    pub functions: Vec<Function>,
+}
+
+/// A named stream of events.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    pub uid: Uid,
+    pub namespace: String,
+    pub name: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Trigger {
+    pub uid: Uid,
+    pub namespace: String,
+    pub name: String,
+    pub broker: Uid,
+    pub filter: Filter,
+    /// Which of [`Config::functions`].
+    pub function: usize,
+    pub policy: Policy,
+    pub dead_letter: DeadLetterTo,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadLetterTo {
+    /// The worker's own.
+    Store,
+    Broker(Uid),
+}
+
+#[derive(Clone, Debug)]
+pub struct Function {
+    pub uid: Uid,
+    pub namespace: String,
+    pub name: String,
+    pub module: PathBuf,
+    pub tenant: String,
+}
+
+pub struct Loaded {
+    /// `None` if there is any error.
+    pub config: Option<Config>,
+    pub diagnostics: Diagnostics,
+    /// The files that were read: what to watch.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads every document of `paths`, each a file or a directory.
+pub fn load(paths: &[PathBuf]) -> Loaded {
+    let mut diagnostics = Diagnostics::default();
+    let texts = files::read_all(paths, &mut diagnostics);
+    load_texts(&texts, diagnostics)
+}
+
+/// The documents of one text under a file's name: as [`load`], without the disk.
+pub fn load_text(name: &str, content: &str) -> Loaded {
+    load_texts(&[Arc::new(Text::new(name, content))], Diagnostics::default())
+}
+
+fn load_texts(texts: &[Arc<Text>], mut diagnostics: Diagnostics) -> Loaded {
+    let mut documents = Vec::new();
+    let mut whole = !diagnostics.has_errors();
+    for text in texts {
+        let report = &mut Report::new(text, &mut diagnostics);
+        let stream = yaml::parse(report, &text.content);
+        whole &= stream.whole;
+        for root in &stream.documents {
+            document::read(root, &mut documents, report);
+        }
+    }
+    let config = link::link(documents, whole, &mut diagnostics);
+    let config = (!diagnostics.has_errors()).then_some(config);
+    Loaded { config, diagnostics, files: texts.iter().map(|text| PathBuf::from(&*text.name)).collect() }
+}

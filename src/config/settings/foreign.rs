@@ -1,0 +1,56 @@
+//! Other systems' words for our settings, taken with a note: a deployment's `config.yaml` runs as it stands.
+
+use super::super::diagnostic::Report;
+use super::super::text::Span;
+
+/// Their word and ours.
+const WORDS: [(&str, &str); 5] = [
+    ("server.timeout", "http.request-timeout"),
+    ("function.max_concurrent_requests", "http.max-concurrent-requests"),
+    ("function.request_timeout", "http.request-timeout"),
+    ("rate_limit.requests_per_second", "http.rate-limit.per-second"),
+    ("rate_limit.burst_size", "http.rate-limit.burst"),
+];
+
+/// Together they are `http.address`.
+const HOST: &str = "server.host";
+const PORT: &str = "server.port";
+
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().map(|(theirs, _)| *theirs).chain([HOST, PORT])
+}
+
+/// A setting that the file says.
+pub(super) struct Said {
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) span: Span,
+}
+
+/// Puts our words for theirs.
+pub(super) fn translate(said: Vec<Said>, report: &mut Report<'_>) -> Vec<Said> {
+    let mut ours = Vec::new();
+    let (mut host, mut port) = (None, None);
+    for said in said {
+        if let Some((theirs, name)) = WORDS.iter().find(|(theirs, _)| *theirs == said.name) {
+            report.note(said.span, format!("'{theirs}' is taken as '{name}'"));
+            ours.push(Said { name: (*name).into(), ..said });
+        } else if said.name == HOST {
+            host = Some(said);
+        } else if said.name == PORT {
+            port = Some(said);
+        } else {
+            ours.push(said);
+        }
+    }
+    if let Some(span) = host.as_ref().or(port.as_ref()).map(|said| said.span) {
+        let text =
+            |said: &Option<Said>, default: &str| said.as_ref().map_or(default.into(), |s| s.text.clone());
+        let (host, port) = (text(&host, "127.0.0.1"), text(&port, "8080"));
+        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
+        let text = format!("{host}:{port}");
+        report.note(span, format!("'{HOST}' and '{PORT}' are taken as 'http.address: {text}'"));
+        ours.push(Said { name: "http.address".into(), text, span });
+    }
+    ours
+}

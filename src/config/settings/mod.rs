@@ -1,0 +1,153 @@
+//! The worker's own settings: one table, from which parsing, `--show-origin` and the documentation are made.
+
+mod foreign;
+mod layers;
+mod value;
+
+pub use layers::load_settings;
+pub use value::{Bytes, LogFormat, LogLevel};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::secret::SecretRef;
+use value::{Value, Wrong};
+
+/// Which layer a value is from: the first of flag, environment, file and default that says one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Flag,
+    /// The variable.
+    Env(String),
+    /// The line.
+    File(u32),
+    Default,
+}
+
+/// What is known of a setting beforehand.
+#[derive(Debug)]
+pub struct Row {
+    pub name: &'static str,
+    /// What its values are, in a few words.
+    pub kind: &'static str,
+    pub default: &'static str,
+    pub doc: &'static str,
+    /// Its value is a reference to a secret: nothing that stands there is ever shown.
+    pub secret: bool,
+    least: &'static str,
+    most: &'static str,
+}
+
+impl Row {
+    /// `http.max-body`: `WEIR_HTTP_MAX_BODY`.
+    pub fn variable(&self) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        format!("WEIR_{}", self.name).chars().map(plain).collect()
+    }
+}
+
+/// A setting as `--show-origin` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown<'s> {
+    pub name: &'static str,
+    pub value: String,
+    pub origin: &'s Origin,
+}
+
+macro_rules! settings {
+    ($($field:ident: $type:ty = $name:literal, $default:literal, $least:literal ..= $most:literal, $doc:literal;)*) => {
+        /// What the worker runs with.
+        #[derive(Clone, Debug)]
+        pub struct Settings {
+            $(#[doc = $doc] pub $field: $type,)*
+            origins: Vec<Origin>,
+        }
+
+        /// Every setting there is.
+        pub static TABLE: &[Row] = &[$(Row {
+            name: $name,
+            kind: <$type as Value>::KIND,
+            default: $default,
+            doc: $doc,
+            secret: <$type as Value>::SECRET,
+            least: $least,
+            most: $most,
+        },)*];
+
+        impl Settings {
+            /// Reads every default; a test reads them too.
+            pub(crate) fn defaults() -> Settings {
+                Settings {
+                    $($field: <$type as Value>::parse($default).expect(concat!("the default of ", $name)),)*
+                    origins: vec![Origin::Default; TABLE.len()],
+                }
+            }
+
+            /// Sets one of the table from text, within its bounds.
+            fn set(&mut self, name: &str, text: &str, origin: Origin) -> Result<(), Wrong> {
+                let Some(at) = TABLE.iter().position(|row| row.name == name) else { return Ok(()) };
+                match name {
+                    $($name => self.$field = value::within(text, TABLE[at].least, TABLE[at].most)?,)*
+                    _ => return Ok(()),
+                }
+                self.origins[at] = origin;
+                Ok(())
+            }
+
+            pub fn shown(&self) -> Vec<Shown<'_>> {
+                let values = [$(($name, self.$field.show()),)*];
+                values
+                    .into_iter()
+                    .zip(&self.origins)
+                    .map(|((name, value), origin)| Shown { name, value, origin })
+                    .collect()
+            }
+        }
+    };
+}
+
+settings! {
+    data_dir: PathBuf = "data.dir", "data", ""..="", "where the queue, the journal and the dead letters are kept";
+    data_min_free: Bytes = "data.min-free", "64MiB", ""..="", "free disk space below which no events are taken in";
+    http_address: SocketAddr = "http.address", "127.0.0.1:8080", ""..="", "where events are posted to";
+    http_max_body: Bytes = "http.max-body", "1MiB", "1KiB"..="1GiB", "the largest request body";
+    http_max_batch: u32 = "http.max-batch", "1000", "1"..="100000", "the most events in one batch";
+    http_max_connections: u32 = "http.max-connections", "1024", "1"..="1000000", "connections at a time";
+    http_header_timeout: Duration = "http.header-timeout", "10s", "1ms"..="1h", "how long a request's head may take";
+    http_request_timeout: Duration = "http.request-timeout", "30s", "1ms"..="24h", "how long a whole request may take";
+    http_max_concurrent_requests: u32 = "http.max-concurrent-requests", "1000", "1"..="1000000",
+        "requests at a time; more are answered 503";
+    http_rate_limit_per_second: u32 = "http.rate-limit.per-second", "0", ""..="",
+        "requests a second, of this worker; more are answered 429; 0: no limit";
+    http_rate_limit_burst: u32 = "http.rate-limit.burst", "0", ""..="",
+        "requests at once above the rate; 0: as many as a second's";
+    http_token: Option<SecretRef> = "http.token", "", ""..="", "the bearer token that requests must carry";
+    admin_address: SocketAddr = "admin.address", "127.0.0.1:9090", ""..="", "where health and metrics are served";
+    executors: u32 = "executors", "0", "0"..="1024", "threads that run functions; 0: one per core";
+    dispatch_max_in_flight: u32 = "dispatch.max-in-flight", "10000", "1"..="10000000",
+        "deliveries that have begun and not settled";
+    dispatch_max_in_flight_bytes: Bytes = "dispatch.max-in-flight-bytes", "256MiB", "1MiB"..="1TiB",
+        "what the events of those may take up";
+    drain_timeout: Duration = "drain.timeout", "25s", "0s"..="24h", "how long a stop waits for what is in flight";
+    queue_max_bytes: Bytes = "queue.max-bytes", "4GiB", "1MiB"..="1024TiB", "the queue's room on disk";
+    journal_max_bytes: Bytes = "journal.max-bytes", "8GiB", "1MiB"..="1024TiB", "the journal's room on disk";
+    function_cache: PathBuf = "function.cache", "<data.dir>/aot", ""..="", "where compiled functions are kept";
+    function_max_output: Bytes = "function.max-output", "1MiB", "1KiB"..="1GiB", "the largest answer of a function";
+    log_level: LogLevel = "log.level", "info", ""..="", "the least grave lines that are logged";
+    log_format: LogFormat = "log.format", "auto", ""..="", "text for people, json for machines; auto: by the terminal";
+    secrets_dir: PathBuf = "secrets.dir", "secrets", ""..="", "where secrets are kept, as <name>/<key>";
+    triggers: Vec<PathBuf> = "triggers", "triggers", ""..="", "files and directories of documents";
+}
+
+/// The settings as a Markdown table.
+pub fn documentation() -> String {
+    let mut table =
+        String::from("| setting | value | default | environment | what it is |\n|---|---|---|---|---|\n");
+    for row in TABLE {
+        let default = if row.default.is_empty() { "-".into() } else { format!("`{}`", row.default) };
+        let variable = row.variable();
+        table += &format!("| `{}` | {} | {default} | `{variable}` | {} |\n", row.name, row.kind, row.doc);
+    }
+    table
+}

@@ -1,0 +1,212 @@
+//! The types of settings: each is read from the same text, whether a flag, a variable or the file holds it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::quantity;
+use super::super::secret::SecretRef;
+use super::super::spelling::{did_you_mean, listed};
+
+/// Why a text is no such value, and what to write instead.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+}
+
+impl Wrong {
+    fn new(message: impl Into<String>, help: impl Into<String>) -> Wrong {
+        Wrong { message: message.into(), help: Some(help.into()) }
+    }
+}
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub u64);
+
+pub(super) trait Value: Sized + PartialOrd {
+    const KIND: &'static str;
+    const SECRET: bool = false;
+    fn parse(text: &str) -> Result<Self, Wrong>;
+    fn show(&self) -> String;
+}
+
+/// Reads a value and holds it to its bounds; an empty bound is none.
+pub(super) fn within<T: Value>(text: &str, least: &str, most: &str) -> Result<T, Wrong> {
+    let value = T::parse(text)?;
+    let beyond = |bound: &str, wrong: std::cmp::Ordering| {
+        !bound.is_empty() && T::parse(bound).is_ok_and(|bound| value.partial_cmp(&bound) == Some(wrong))
+    };
+    if beyond(least, std::cmp::Ordering::Less) || beyond(most, std::cmp::Ordering::Greater) {
+        return Err(Wrong::new(
+            format!("{text} is out of range"),
+            format!("write a value from {least} to {most}"),
+        ));
+    }
+    Ok(value)
+}
+
+impl Value for u32 {
+    const KIND: &'static str = "number";
+
+    fn parse(text: &str) -> Result<u32, Wrong> {
+        let most = u32::MAX;
+        text.parse().map_err(|_| {
+            Wrong::new(
+                format!("expected a whole number, found '{text}'"),
+                format!("write a number from 0 to {most}"),
+            )
+        })
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for Bytes {
+    const KIND: &'static str = "size";
+
+    fn parse(text: &str) -> Result<Bytes, Wrong> {
+        let wrong =
+            |reason| Wrong::new(format!("'{text}' is no size: {reason}"), "write it as 64KiB or 4GiB");
+        quantity::size(text).map(Bytes).map_err(wrong)
+    }
+
+    fn show(&self) -> String {
+        quantity::as_size(self.0)
+    }
+}
+
+impl Value for Duration {
+    const KIND: &'static str = "duration";
+
+    fn parse(text: &str) -> Result<Duration, Wrong> {
+        let wrong = |reason| {
+            Wrong::new(format!("'{text}' is no duration: {reason}"), "write it as 200ms, 30s or 1h30m")
+        };
+        quantity::duration(text).map_err(wrong)
+    }
+
+    fn show(&self) -> String {
+        quantity::as_humane(*self)
+    }
+}
+
+impl Value for SocketAddr {
+    const KIND: &'static str = "address";
+
+    fn parse(text: &str) -> Result<SocketAddr, Wrong> {
+        text.parse().map_err(|_| {
+            let port = text.strip_prefix("localhost").unwrap_or(text).trim_start_matches(':');
+            let wrong = format!("'{text}' is no IP address and port");
+            let help = match (port.parse::<u16>(), text.parse::<std::net::IpAddr>()) {
+                (Ok(port), _) => format!("write 127.0.0.1:{port}, or 0.0.0.0:{port} for every interface"),
+                (_, Ok(ip)) => format!("add the port: {}", std::net::SocketAddr::new(ip, 8080)),
+                _ => "write it as 127.0.0.1:8080".into(),
+            };
+            Wrong::new(wrong, help)
+        })
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for PathBuf {
+    const KIND: &'static str = "path";
+
+    fn parse(text: &str) -> Result<PathBuf, Wrong> {
+        match text {
+            "" => Err(Wrong::new("the path is empty", "write a path, or leave the setting out")),
+            _ if text.contains('\0') => Err(Wrong::new("a path can't contain a NUL", "remove it")),
+            _ => Ok(text.into()),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+/// Separated by commas; the file has them as a list.
+impl Value for Vec<PathBuf> {
+    const KIND: &'static str = "list of paths";
+
+    fn parse(text: &str) -> Result<Vec<PathBuf>, Wrong> {
+        text.split(',').map(|path| PathBuf::parse(path.trim())).collect()
+    }
+
+    fn show(&self) -> String {
+        self.iter().map(PathBuf::show).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// `secret:name/key`; nothing: none.
+impl Value for Option<SecretRef> {
+    const KIND: &'static str = "secret";
+    const SECRET: bool = true;
+
+    fn parse(text: &str) -> Result<Option<SecretRef>, Wrong> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let reference = text.strip_prefix("secret:").and_then(|text| SecretRef::parse(text.trim()));
+        reference.map(Some).ok_or_else(secret_wanted)
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "none".into(), |reference| format!("secret:{reference}"))
+    }
+}
+
+/// Never says what stood there: it may be the secret.
+pub(super) fn secret_wanted() -> Wrong {
+    Wrong::new(
+        "expected a reference to a secret",
+        "write 'secret: name/key' and keep the value in <secrets.dir>/name/key or in WEIR_SECRET_NAME_KEY",
+    )
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident: $($variant:ident = $word:literal),*) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name {
+            $($variant,)*
+        }
+
+        impl Value for $name {
+            const KIND: &'static str = concat!($("`", $word, "` ",)*);
+
+            fn parse(text: &str) -> Result<$name, Wrong> {
+                match text {
+                    $($word => Ok($name::$variant),)*
+                    _ => {
+                        let known = || [$($word),*];
+                        let near = did_you_mean(text, known());
+                        let help = near.unwrap_or_else(|| format!("it is one of {}", listed(known())));
+                        Err(Wrong::new(format!("'{text}' is not known"), help))
+                    }
+                }
+            }
+
+            fn show(&self) -> String {
+                match self {
+                    $($name::$variant => $word.into(),)*
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// From the gravest to the least grave.
+    LogLevel: Error = "error", Warn = "warn", Info = "info", Debug = "debug", Trace = "trace"
+}
+
+words! {
+    LogFormat: Auto = "auto", Text = "text", Json = "json"
+}

@@ -1,0 +1,118 @@
+//! The Trigger document: which events of a broker go to which function, and how.
+
+use crate::dispatch::Order;
+use crate::trigger::Filter;
+
+use super::delivery::Delivery;
+use super::diagnostic::Report;
+use super::filters;
+use super::metadata::Metadata;
+use super::node::Node;
+use super::reader::{self, Fields};
+use super::reference::{Destination, Named, Reference};
+
+const ORDER: &str = "weir.dev/delivery.order";
+const KNATIVE_ORDER: &str = "kafka.eventing.knative.dev/delivery.order";
+
+/// A Trigger as read, before what it names is looked up. `None`: reported.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub broker: Option<Named>,
+    pub filter: Option<Filter>,
+    pub subscriber: Option<Subscriber>,
+    pub delivery: Delivery,
+    pub order: Order,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Subscriber {
+    Function(Named),
+    /// The Function that serves it.
+    Service(Named),
+}
+
+pub(super) fn read(
+    document: &mut Fields<'_>,
+    metadata: &Metadata<'_>,
+    report: &mut Report<'_>,
+) -> Option<Draft> {
+    let order = order(metadata, report);
+    metadata.check_annotations("weir.dev/", &[ORDER], report);
+    metadata.check_annotations("kafka.eventing.knative.dev/delivery", &[KNATIVE_ORDER], report);
+    let namespace = metadata.namespace();
+    let mut spec = Fields::of(document.required("spec")?, "Trigger.spec", report)?;
+    let broker = broker(&mut spec, namespace, report);
+    let filter = filters::read(&mut spec, report);
+    let subscriber = spec.required("subscriber");
+    let subscriber =
+        subscriber.and_then(|node| subscribed(node, spec.below("subscriber"), namespace, report));
+    let delivery = Delivery::read(&mut spec, namespace, report);
+    spec.finish(report);
+    Some(Draft { broker, filter, subscriber, delivery, order })
+}
+
+fn order(metadata: &Metadata<'_>, report: &mut Report<'_>) -> Order {
+    let (ordered, unordered) = (("ordered", Order::Ordered), ("unordered", Order::Unordered));
+    let knative = metadata.annotation(KNATIVE_ORDER);
+    let knative = knative.and_then(|node| reader::choice(node, KNATIVE_ORDER, &[ordered, unordered], report));
+    let own = metadata.annotation(ORDER);
+    let own =
+        own.and_then(|node| reader::choice(node, ORDER, &[ordered, ("key", Order::Key), unordered], report));
+    own.or(knative).unwrap_or(Order::Key)
+}
+
+fn broker(spec: &mut Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Option<Named> {
+    let (name, reference) = (spec.optional("broker"), spec.entry("brokerRef"));
+    match (name, reference) {
+        (Some(node), None) => {
+            let name = super::metadata::name(node, "Trigger.spec.broker", report)?;
+            Some(Named { namespace: namespace.into(), name: name.into(), place: report.place(node.span) })
+        }
+        (None, Some(entry)) => {
+            let to = Reference::read(&entry.value, spec.below("brokerRef"), namespace, report)?;
+            if to.kind != "Broker" {
+                report
+                    .error(to.kind_span, format!("brokerRef names a {}", to.kind))
+                    .help("write 'kind: Broker'");
+                return None;
+            }
+            to.is_of(&["eventing.knative.dev/v1"], report).then(|| to.named(report))
+        }
+        (Some(_), Some(entry)) => {
+            report
+                .error(entry.key_span, "Trigger.spec: 'broker' and 'brokerRef' both stand here")
+                .help("remove one of them");
+            None
+        }
+        (None, None) => {
+            spec.required("broker");
+            None
+        }
+    }
+}
+
+fn subscribed(node: &Node, path: String, namespace: &str, report: &mut Report<'_>) -> Option<Subscriber> {
+    let fields = Fields::of(node, path.clone(), report)?;
+    let refused = "HTTP subscribers are not supported by this version: name a weir.dev Function";
+    match Destination::read(fields, namespace, report)? {
+        Destination::Uri(span) => {
+            report.error(span, format!("{path}.uri can't be called")).help(refused);
+            None
+        }
+        Destination::Reference(to) => match to.kind {
+            "Function" => {
+                to.is_of(&["weir.dev/v1alpha1"], report).then(|| Subscriber::Function(to.named(report)))
+            }
+            "Service" => to
+                .is_of(&["serving.knative.dev/v1", "v1"], report)
+                .then(|| Subscriber::Service(to.named(report))),
+            other => {
+                let near = super::spelling::did_you_mean(other, ["Function", "Service"]);
+                report
+                    .error(to.kind_span, format!("{path}.ref: a {other} can't be a subscriber"))
+                    .help(near.unwrap_or_else(|| refused.into()));
+                None
+            }
+        },
+    }
+}

@@ -1,0 +1,15 @@
+//! The deciding core. Pure: inputs in, effects out; no clock, no I/O, no async, no logging.
+
+pub mod core;
+pub mod delivery;
+pub mod lane;
+pub mod ledger;
+pub mod outcome;
+pub mod policy;
+pub mod timers;
+
+pub use core::{Core, Counts, Effect, End, Input, Limits, Table};
+pub use delivery::Key;
+pub use ledger::Progress;
+pub use outcome::{Outcome, Reason};
+pub use policy::{Backoff, Order, Policy};

@@ -1,0 +1,162 @@
+//! Guest ABI 1, as far as a module can be checked for it before anything of it runs.
+
+use wasmparser::types::{EntityType, TypesRef};
+use wasmparser::{Operator, Parser, Payload, ValType, Validator, WasmFeatures};
+
+use super::engine::MEMORY_PAGES;
+use super::module::Problem;
+
+pub(super) const VERSION: i64 = 1;
+pub(super) const ABI: &str = "weir_abi";
+pub(super) const BUFFER: &str = "weir_buffer";
+pub(super) const HANDLE: &str = "weir_handle";
+pub(super) const INITIALIZE: &str = "_initialize";
+
+/// Elements of all tables together, 16 bytes each.
+const TABLE_ELEMENTS: u64 = 65_536;
+/// Further unknown imports are only counted.
+const IMPORTS_NAMED: usize = 5;
+
+pub(super) fn check(wasm: &[u8]) -> Result<(), Problem> {
+    if let Some(what) = not_a_module(wasm) {
+        return Err(Problem::NotAModule(what));
+    }
+    // What WebAssembly 2.0 has not is refused: tail calls, threads, several memories, exceptions.
+    let mut validator = Validator::new_with_features(WasmFeatures::WASM2);
+    let types = validator.validate_all(wasm).map_err(|error| Problem::Invalid(error.to_string()))?;
+    let types = types.as_ref();
+    let mut violations: Vec<String> = imports(types).into_iter().collect();
+    violations.extend(exports(types));
+    violations.extend(sizes(types, wasm));
+    if violations.is_empty() { Ok(()) } else { Err(Problem::Abi(violations)) }
+}
+
+/// What the file is instead of a core module.
+fn not_a_module(bytes: &[u8]) -> Option<String> {
+    if Parser::is_core_wasm(bytes) {
+        return None;
+    }
+    if Parser::is_component(bytes) {
+        return Some("a component: functions are core modules, as built for wasm32-unknown-unknown".into());
+    }
+    let text = bytes.trim_ascii_start();
+    if text.is_empty() {
+        return Some("empty".into());
+    }
+    if text.starts_with(b"(module") || text.starts_with(b";;") || text.starts_with(b"(;") {
+        return Some("WebAssembly text: translate it with wat2wasm first".into());
+    }
+    let first: Vec<String> = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    Some(format!("no WebAssembly: it begins with the bytes {} instead of 00 61 73 6d", first.join(" ")))
+}
+
+/// Every import is unknown: the host offers none.
+fn imports(types: TypesRef<'_>) -> Option<String> {
+    let all: Vec<String> =
+        types.core_imports()?.map(|(module, name, _)| format!("`{module}.{name}`")).collect();
+    let (named, more) = all.split_at(all.len().min(IMPORTS_NAMED));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    (!all.is_empty()).then(|| format!("it imports {}{more}; nothing is there to import", named.join(", ")))
+}
+
+fn exports(types: TypesRef<'_>) -> Vec<String> {
+    let mut violations = Vec::new();
+    let (mut memory, mut abi, mut buffer, mut handle, mut start) = (false, false, false, false, false);
+    for (name, entity) in types.core_exports().into_iter().flatten() {
+        let wanted = match name {
+            "memory" => {
+                memory = true;
+                "a memory"
+            }
+            ABI => {
+                abi = true;
+                "a global of type i32 or a function () -> (i32)"
+            }
+            BUFFER => {
+                buffer = true;
+                "a function (i32) -> (i32)"
+            }
+            HANDLE => {
+                handle = true;
+                "a function (i32) -> (i64)"
+            }
+            INITIALIZE => "a function () -> ()",
+            _ if name.starts_with("weir.") => {
+                violations.push(format!("it exports `{name}`: names that begin with `weir.` are the host's"));
+                continue;
+            }
+            _ => {
+                start |= name == "_start";
+                continue;
+            }
+        };
+        let is = describe(types, entity);
+        if !wanted.split(" or ").any(|one| one == is) {
+            violations.push(format!("its export `{name}` is {is}; it must be {wanted}"));
+        }
+    }
+    let needed = [
+        (memory, "memory", "a memory"),
+        (abi, ABI, "a global of type i32 or a function () -> (i32), either of them 1"),
+        (buffer, BUFFER, "a function (i32) -> (i32)"),
+        (handle, HANDLE, "a function (i32) -> (i64)"),
+    ];
+    for (_, name, wanted) in needed.into_iter().filter(|(there, ..)| !there) {
+        violations.push(format!("it does not export `{name}`, {wanted}"));
+    }
+    if start && !handle {
+        violations
+            .push(format!("it exports `_start`: a command can't be run as a function without `{HANDLE}`"));
+    }
+    violations
+}
+
+fn describe(types: TypesRef<'_>, entity: EntityType) -> String {
+    let list = |types: &[ValType]| {
+        let names: Vec<String> = types.iter().map(ValType::to_string).collect();
+        format!("({})", names.join(", "))
+    };
+    match entity {
+        EntityType::Func(id) | EntityType::FuncExact(id) => {
+            let function = types[id].unwrap_func();
+            format!("a function {} -> {}", list(function.params()), list(function.results()))
+        }
+        EntityType::Global(global) => format!("a global of type {}", global.content_type),
+        EntityType::Memory(_) => "a memory".into(),
+        EntityType::Table(_) => "a table".into(),
+        EntityType::Tag(_) => "a tag".into(),
+    }
+}
+
+/// What an instance takes before and while it runs: the engine limits memory alone.
+fn sizes(types: TypesRef<'_>, wasm: &[u8]) -> Vec<String> {
+    let mut violations = Vec::new();
+    for memory in (0..types.memory_count()).map(|index| types.memory_at(index)) {
+        if memory.initial > u64::from(MEMORY_PAGES) {
+            violations.push(format!(
+                "its memory begins with {} pages of 64 KiB; the limit is {MEMORY_PAGES}",
+                memory.initial
+            ));
+        }
+    }
+    let grows = grows_tables(wasm);
+    let elements =
+        (0..types.table_count()).map(|index| types.table_at(index)).map(|table| match table.maximum {
+            _ if !grows => table.initial,
+            Some(maximum) => maximum,
+            None => u64::MAX,
+        });
+    if elements.fold(0, u64::saturating_add) > TABLE_ELEMENTS {
+        let how = if grows { "can grow" } else { "begin" };
+        violations.push(format!("its tables {how} beyond {TABLE_ELEMENTS} elements in all"));
+    }
+    violations
+}
+
+fn grows_tables(wasm: &[u8]) -> bool {
+    Parser::new(0).parse_all(wasm).filter_map(Result::ok).any(|payload| {
+        let Payload::CodeSectionEntry(body) = payload else { return false };
+        let operators = body.get_operators_reader().into_iter().flatten();
+        operators.filter_map(Result::ok).any(|operator| matches!(operator, Operator::TableGrow { .. }))
+    })
+}

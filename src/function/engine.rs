@@ -1,0 +1,202 @@
+//! WasmEdge's C interface made safe, and [`Engine`], which a process starts before anything else of this folder.
+//!
+//! The crates' own handles are blanket `Send + Sync`, whatever WasmEdge promises; these types say what is true. All
+//! `unsafe` of this folder is here, in `sandbox.rs` (what stays in its thread) and in `guard.rs`.
+
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmedge_sys::ffi;
+
+use super::cache::{Cache, CacheError};
+use super::guard;
+use super::sandbox::Executor;
+use crate::dispatch::Reason;
+
+/// What an instance's memory may grow to, in pages of 64 KiB: 128 MiB.
+pub const MEMORY_PAGES: u32 = 2_048;
+
+/// WasmEdge, ready for guests that trap.
+pub struct Engine {
+    pub(super) configuration: Arc<Configuration>,
+    pub(super) cache: Cache,
+}
+
+impl Engine {
+    /// Opens the cache and, once per process, puts up the fault guard. Nothing may replace the handlers of SIGSEGV, SIGBUS
+    /// and SIGFPE afterwards.
+    pub fn start(cache_dir: &Path) -> Result<Arc<Engine>, StartError> {
+        let cache = Cache::open(cache_dir).map_err(StartError::Cache)?;
+        let configuration = Arc::new(Configuration::new());
+        guard::raise(&configuration, &cache)?;
+        Ok(Arc::new(Engine { configuration, cache }))
+    }
+
+    /// WasmEdge's.
+    pub fn version() -> String {
+        version()
+    }
+
+    pub fn executor(&self) -> Rc<Executor> {
+        Rc::new(Executor::new(&self.configuration))
+    }
+}
+
+#[derive(Debug)]
+pub enum StartError {
+    Cache(CacheError),
+    Guard(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Cache(error) => error.fmt(f),
+            StartError::Guard(why) => write!(f, "WasmEdge's fault guard can't be put up: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// WasmEdge's error code. Its upper eight bits are a category: 0 is the engine's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fault(u32);
+
+impl Fault {
+    pub(super) fn check(result: ffi::WasmEdge_Result) -> Result<(), Fault> {
+        if result.Code == 0 { Ok(()) } else { Err(Fault(result.Code)) }
+    }
+
+    /// The trap that this is; `None`: it is no trap of a guest.
+    pub(super) fn trap(self) -> Option<Reason> {
+        Some(match self.0 {
+            ffi::WasmEdge_ErrCode_Unreachable => Reason::Unreachable,
+            ffi::WasmEdge_ErrCode_DivideByZero
+            | ffi::WasmEdge_ErrCode_IntegerOverflow
+            | ffi::WasmEdge_ErrCode_InvalidConvToInt => Reason::Division,
+            ffi::WasmEdge_ErrCode_MemoryOutOfBounds
+            | ffi::WasmEdge_ErrCode_TableOutOfBounds
+            | ffi::WasmEdge_ErrCode_DataSegDoesNotFit
+            | ffi::WasmEdge_ErrCode_ElemSegDoesNotFit => Reason::Bounds,
+            ffi::WasmEdge_ErrCode_UninitializedElement
+            | ffi::WasmEdge_ErrCode_UndefinedElement
+            | ffi::WasmEdge_ErrCode_IndirectCallTypeMismatch => Reason::IndirectCall,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SAFETY: for any code WasmEdge returns a string that lives as long as the library.
+        let message =
+            unsafe { CStr::from_ptr(ffi::WasmEdge_ResultGetMessage(ffi::WasmEdge_Result { Code: self.0 })) };
+        write!(f, "{} (WasmEdge code {:#x})", message.to_string_lossy(), self.0)
+    }
+}
+
+pub(super) fn version() -> String {
+    // SAFETY: a string that lives as long as the library.
+    unsafe { CStr::from_ptr(ffi::WasmEdge_VersionGet()) }.to_string_lossy().into_owned()
+}
+
+/// A name for a call that reads it at once and keeps nothing.
+pub(super) fn name(text: &str) -> ffi::WasmEdge_String {
+    ffi::WasmEdge_String { Length: text.len() as u32, Buf: text.as_ptr().cast() }
+}
+
+fn c_path(path: &Path) -> Result<CString, Fault> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Fault(ffi::WasmEdge_ErrCode_IllegalPath))
+}
+
+pub(super) fn created<T>(pointer: *mut T) -> NonNull<T> {
+    NonNull::new(pointer).expect("WasmEdge is out of memory")
+}
+
+pub(super) struct Configuration(pub(super) NonNull<ffi::WasmEdge_ConfigureContext>);
+
+// SAFETY: written in `new` only; WasmEdge reads it under a lock of its own.
+unsafe impl Send for Configuration {}
+// SAFETY: as above.
+unsafe impl Sync for Configuration {}
+
+impl Configuration {
+    fn new() -> Configuration {
+        // SAFETY: the context is fresh and not shared yet.
+        unsafe {
+            let context = created(ffi::WasmEdge_ConfigureCreate());
+            ffi::WasmEdge_ConfigureSetMaxMemoryPage(context.as_ptr(), MEMORY_PAGES);
+            ffi::WasmEdge_ConfigureCompilerSetOptimizationLevel(
+                context.as_ptr(),
+                ffi::WasmEdge_CompilerOptimizationLevel_O3,
+            );
+            ffi::WasmEdge_ConfigureCompilerSetOutputFormat(
+                context.as_ptr(),
+                ffi::WasmEdge_CompilerOutputFormat_Native,
+            );
+            Configuration(context)
+        }
+    }
+}
+
+impl Drop for Configuration {
+    fn drop(&mut self) {
+        // SAFETY: executors hold an `Arc` of it, so nobody uses it any more.
+        unsafe { ffi::WasmEdge_ConfigureDelete(self.0.as_ptr()) }
+    }
+}
+
+/// Compiles a valid module to native code: seconds. One at a time, because the linker within WasmEdge has global state.
+pub(super) fn compile(configuration: &Configuration, wasm: &[u8], out: &Path) -> Result<(), Fault> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let out = c_path(out)?;
+    let bytes = ffi::WasmEdge_Bytes { Length: wasm.len() as u32, Buf: wasm.as_ptr() };
+    // SAFETY: the compiler lives for this call, which reads `bytes` and `out` and keeps neither.
+    unsafe {
+        let compiler = created(ffi::WasmEdge_CompilerCreate(configuration.0.as_ptr()));
+        let result = ffi::WasmEdge_CompilerCompileFromBytes(compiler.as_ptr(), bytes, out.as_ptr());
+        ffi::WasmEdge_CompilerDelete(compiler.as_ptr());
+        Fault::check(result)
+    }
+}
+
+/// A module, loaded and validated.
+pub(super) struct Ast(pub(super) NonNull<ffi::WasmEdge_ASTModuleContext>);
+
+// SAFETY: nothing changes it after validation; instantiation, from any number of threads, only reads it.
+unsafe impl Send for Ast {}
+// SAFETY: as above.
+unsafe impl Sync for Ast {}
+
+impl Ast {
+    pub(super) fn load(configuration: &Configuration, path: &Path) -> Result<Ast, Fault> {
+        let path = c_path(path)?;
+        let mut module = ptr::null_mut();
+        // SAFETY: loader and validator live for their one call; `module` is ours once parsing succeeded.
+        unsafe {
+            let loader = created(ffi::WasmEdge_LoaderCreate(configuration.0.as_ptr()));
+            let parsed = ffi::WasmEdge_LoaderParseFromFile(loader.as_ptr(), &raw mut module, path.as_ptr());
+            ffi::WasmEdge_LoaderDelete(loader.as_ptr());
+            Fault::check(parsed)?;
+            let ast = Ast(created(module));
+            let validator = created(ffi::WasmEdge_ValidatorCreate(configuration.0.as_ptr()));
+            let valid = ffi::WasmEdge_ValidatorValidate(validator.as_ptr(), module);
+            ffi::WasmEdge_ValidatorDelete(validator.as_ptr());
+            Fault::check(valid).map(|()| ast)
+        }
+    }
+}
+
+impl Drop for Ast {
+    fn drop(&mut self) {
+        // SAFETY: sandboxes hold an `Arc` of it, so nobody uses it any more.
+        unsafe { ffi::WasmEdge_ASTModuleDelete(self.0.as_ptr()) }
+    }
+}

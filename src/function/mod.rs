@@ -1,0 +1,36 @@
+//! Functions: WebAssembly modules that answer one CloudEvent with others.
+//!
+//! ```text
+//! engine.rs    WasmEdge's C interface made safe, and Engine: what a process has once
+//! sandbox.rs   the same for what stays in one thread: executors and sandboxes
+//! guard.rs     the thread that keeps WasmEdge's fault handlers installed
+//! cache.rs     native code of modules, kept on disk
+//! abi.rs       Guest ABI 1 as a module can be checked for it
+//! module.rs    a function's module, loaded once and shared
+//! instance.rs  one warm sandbox: bytes in, bytes out
+//! failure.rs   why a call had no output
+//! answer.rs    output bytes to replies
+//! pool.rs      the instances of one executor thread
+//! ```
+//!
+//! A module is shared by all threads; an executor, its instances and its pool stay in the thread that made them.
+
+mod abi;
+pub mod answer;
+mod cache;
+mod engine;
+mod failure;
+mod guard;
+mod instance;
+mod module;
+mod pool;
+mod sandbox;
+
+pub use answer::{Answer, BadOutput};
+pub use cache::{CacheError, Origin};
+pub use engine::{Engine, MEMORY_PAGES, StartError};
+pub use failure::Failure;
+pub use instance::Instance;
+pub use module::{Limits, LoadError, Module, Problem};
+pub use pool::{Called, FunctionIndex, Pool};
+pub use sandbox::Executor;

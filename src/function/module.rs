@@ -1,0 +1,153 @@
+//! A function's module: read, checked, compiled or found in the cache, tried once, then shared by all threads.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::abi;
+use super::cache::{CacheError, Fetched, Origin};
+use super::engine::{Ast, Engine};
+use super::failure::Failure;
+use super::sandbox::{Executor, Sandbox};
+
+/// A file larger than this is no function.
+const FILE_LIMIT: u64 = 64 << 20;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one output.
+    pub output: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { output: 1 << 20 }
+    }
+}
+
+pub struct Module {
+    name: String,
+    ast: Arc<Ast>,
+    limits: Limits,
+    origin: Origin,
+}
+
+impl Module {
+    pub fn load(engine: &Engine, name: &str, path: &Path, limits: Limits) -> Result<Arc<Module>, LoadError> {
+        let refused = |problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem };
+        let wasm = read(path).map_err(refused)?;
+        abi::check(&wasm).map_err(refused)?;
+        let fetched = engine.cache.fetch(&engine.configuration, &wasm);
+        let Fetched { ast, origin } = fetched.map_err(|error| refused(Problem::Cache(error)))?;
+        let module = Module { name: name.to_owned(), ast: Arc::new(ast), limits, origin };
+        module.try_out(engine).map_err(refused)?;
+        Ok(Arc::new(module))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Where its native code came from.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// A sandbox of it, initialized.
+    pub(super) fn sandbox(&self, executor: &Rc<Executor>) -> Result<Sandbox, Failure> {
+        let mut sandbox = Sandbox::new(executor, &self.ast).map_err(Failure::of_instantiation)?;
+        if let Some(initialize) = sandbox.find(abi::INITIALIZE) {
+            sandbox.call(initialize, []).map_err(Failure::of_call)?;
+        }
+        Ok(sandbox)
+    }
+
+    /// What only a running guest can show: that it starts, and which ABI it speaks.
+    fn try_out(&self, engine: &Engine) -> Result<(), Problem> {
+        let mut sandbox = self.sandbox(&engine.executor()).map_err(Problem::Start)?;
+        let version = match sandbox.find(abi::ABI) {
+            Some(function) => {
+                sandbox.call(function, []).map_err(|f| Problem::Start(Failure::of_call(f)))? as i64
+            }
+            None => sandbox.global(abi::ABI).unwrap_or_default(),
+        };
+        // The upper half of an i32 is not defined.
+        let version = i64::from(version as i32);
+        if version == abi::VERSION { Ok(()) } else { Err(Problem::Version(version)) }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+    let mut wasm = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut wasm))
+        .map_err(Problem::Read)?;
+    if wasm.len() as u64 > FILE_LIMIT { Err(Problem::TooLarge) } else { Ok(wasm) }
+}
+
+/// A function that can't be used. Nothing of it runs.
+#[derive(Debug)]
+pub struct LoadError {
+    pub name: String,
+    pub path: PathBuf,
+    pub problem: Problem,
+}
+
+#[derive(Debug)]
+pub enum Problem {
+    Read(io::Error),
+    TooLarge,
+    NotAModule(String),
+    Invalid(String),
+    /// Every way in which it breaks Guest ABI 1, each a sentence about "it".
+    Abi(Vec<String>),
+    Version(i64),
+    Cache(CacheError),
+    Start(Failure),
+}
+
+impl LoadError {
+    /// One or, for a module that breaks the ABI in several ways, more.
+    pub fn sentences(&self) -> Vec<String> {
+        match &self.problem {
+            Problem::Abi(violations) => violations.clone(),
+            problem => vec![problem.to_string()],
+        }
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "function {} ({}): {}", self.name, self.path.display(), self.problem)
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Read(error) => write!(f, "can't read the module: {error}"),
+            Problem::TooLarge => write!(f, "the file is larger than {} MiB", FILE_LIMIT >> 20),
+            Problem::NotAModule(what) => write!(f, "the file is {what}"),
+            Problem::Invalid(why) => write!(f, "the module is not valid WebAssembly 2.0: {why}"),
+            Problem::Abi(violations) => f.write_str(&violations.join("; ")),
+            Problem::Version(version) => write!(
+                f,
+                "its `{}` is {version}; this worker speaks Guest ABI {}. \
+                 (Rust and C export the address of a static: export a function instead)",
+                abi::ABI,
+                abi::VERSION
+            ),
+            Problem::Cache(error) => error.fmt(f),
+            Problem::Start(failure) => write!(f, "it can't be started: {failure}"),
+        }
+    }
+}

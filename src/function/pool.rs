@@ -1,0 +1,85 @@
+//! The instances of one executor thread: one warm instance per function.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::engine::Engine;
+use super::failure::Failure;
+use super::instance::Instance;
+use super::module::Module;
+use super::sandbox::Executor;
+
+/// A function's place in the list that its pool was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FunctionIndex(pub u32);
+
+/// Not `Send`: made in the thread that uses it.
+pub struct Pool {
+    executor: Rc<Executor>,
+    slots: Vec<Slot>,
+}
+
+struct Slot {
+    module: Arc<Module>,
+    /// None before the first call and after a failed one.
+    warm: Option<Instance>,
+}
+
+/// One call and what it cost.
+#[derive(Debug)]
+pub struct Called<'a> {
+    /// The guest's output, in place.
+    pub result: Result<&'a [u8], Failure>,
+    /// The time of the call alone.
+    pub wall: Duration,
+    /// An instance had to be made first, which took `init`.
+    pub cold: bool,
+    pub init: Duration,
+}
+
+impl Pool {
+    pub fn new(engine: &Engine, functions: impl IntoIterator<Item = Arc<Module>>) -> Pool {
+        let slots = functions.into_iter().map(|module| Slot { module, warm: None }).collect();
+        Pool { executor: engine.executor(), slots }
+    }
+
+    /// Makes the instances that are not there, so that no event waits for one.
+    pub fn prewarm(&mut self) -> Result<(), Failure> {
+        for slot in self.slots.iter_mut().filter(|slot| slot.warm.is_none()) {
+            slot.warm = Some(Instance::new(&slot.module, &self.executor)?);
+        }
+        Ok(())
+    }
+
+    /// Runs a function on an event in structured JSON. What fails is replaced by a fresh instance at the next call.
+    pub fn call(&mut self, function: FunctionIndex, input: &[u8]) -> Called<'_> {
+        let slot = &mut self.slots[function.0 as usize];
+        let mut begun = Instant::now();
+        let mut called = Called { result: Ok(&[]), wall: Duration::ZERO, cold: false, init: Duration::ZERO };
+        let mut instance = match slot.warm.take() {
+            Some(instance) => instance,
+            None => {
+                let made = Instance::new(&slot.module, &self.executor);
+                let now = Instant::now();
+                called.cold = true;
+                called.init = now - begun;
+                begun = now;
+                match made {
+                    Ok(instance) => instance,
+                    Err(failure) => {
+                        called.result = Err(failure);
+                        return called;
+                    }
+                }
+            }
+        };
+        let answered = instance.call(input);
+        called.wall = begun.elapsed();
+        called.result = match answered {
+            Ok(()) => Ok(slot.warm.insert(instance).output()),
+            Err(failure) => Err(failure),
+        };
+        called
+    }
+}

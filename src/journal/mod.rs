@@ -1,0 +1,207 @@
+//! The journal: what every attempt cost, durable before its event settles. Bills are made from it, so it proves itself:
+//! segments are chained by digest and carry the running totals.
+
+pub mod cost;
+pub mod entry;
+pub mod segment;
+
+use std::sync::Arc;
+
+use crate::store::{Log, StoreError};
+pub use cost::{Cost, CostTable};
+pub use entry::{Entry, Reply};
+use segment::{Builder, Link, Segment, Totals, Unreadable};
+
+/// The writing end.
+#[derive(Debug)]
+pub struct Journal {
+    log: Arc<Log>,
+    link: Link,
+    pending: Builder,
+}
+
+#[derive(Debug)]
+pub enum JournalError {
+    Store(StoreError),
+    Missing(u64),
+    Corrupt(u64, Unreadable),
+    /// The segment does not go on from the one before it.
+    Broken(u64),
+    /// The entries do not sum up to the totals that the segment states.
+    Sum(u64, Box<(Totals, Totals)>),
+}
+
+impl Journal {
+    pub fn open(log: Arc<Log>) -> Result<Journal, JournalError> {
+        let link = match log.flushed().checked_sub(1).filter(|&last| last >= log.first()) {
+            None => Link::default(),
+            Some(last) => {
+                let bytes = log.get(last)?.ok_or(JournalError::Missing(last))?;
+                Segment::decode(&bytes).map_err(|e| JournalError::Corrupt(last, e))?.link
+            }
+        };
+        Ok(Journal { log, link, pending: Builder::default() })
+    }
+
+    /// `entry` as `Entry::encode` wrote it.
+    pub fn push(&mut self, entry: &[u8], wall_ns: u64) {
+        self.pending.push(entry, wall_ns);
+    }
+
+    /// Appends what was pushed; durable after the log's next flush. False: there was nothing.
+    pub fn write(&mut self) -> Result<bool, StoreError> {
+        if self.pending.is_empty() {
+            return Ok(false);
+        }
+        let (bytes, link) = self.pending.encode(&self.link);
+        self.log.append(bytes)?;
+        self.link = link;
+        self.pending.clear();
+        Ok(true)
+    }
+}
+
+/// Visits every entry that the log holds, oldest first, and checks the chain and the totals on the way.
+pub fn read(log: &Log, mut visit: impl FnMut(&Entry<'_>)) -> Result<Totals, JournalError> {
+    let mut before: Option<Link> = None;
+    let mut seen = Totals::default();
+    for number in log.first()..log.flushed() {
+        // A volume that was dropped since the loop began is no gap: it was the oldest.
+        let Some(bytes) = log.get(number)? else {
+            if number < log.first() {
+                before = None;
+                continue;
+            }
+            return Err(JournalError::Missing(number));
+        };
+        let segment = Segment::decode(&bytes).map_err(|e| JournalError::Corrupt(number, e))?;
+        let added = Totals {
+            entries: segment.entries.len() as u64,
+            wall_ns: segment.entries.iter().map(|entry| entry.wall_ns).sum(),
+        };
+        if let Some(link) = before {
+            if segment.previous != link.digest {
+                return Err(JournalError::Broken(number));
+            }
+            let sum = Totals {
+                entries: link.totals.entries + added.entries,
+                wall_ns: link.totals.wall_ns + added.wall_ns,
+            };
+            if sum != segment.link.totals {
+                return Err(JournalError::Sum(number, Box::new((sum, segment.link.totals))));
+            }
+        }
+        seen.entries += added.entries;
+        seen.wall_ns += added.wall_ns;
+        before = Some(segment.link);
+        segment.entries.iter().for_each(&mut visit);
+    }
+    Ok(seen)
+}
+
+impl From<StoreError> for JournalError {
+    fn from(error: StoreError) -> JournalError {
+        JournalError::Store(error)
+    }
+}
+
+impl std::fmt::Display for JournalError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            JournalError::Store(error) => error.fmt(f),
+            JournalError::Missing(segment) => write!(f, "the journal's segment {segment} is not there"),
+            JournalError::Corrupt(segment, why) => {
+                write!(f, "the journal's segment {segment} can't be read: {why}")
+            }
+            JournalError::Broken(segment) => {
+                write!(f, "the journal's segment {segment} does not go on from the one before it")
+            }
+            JournalError::Sum(segment, sums) => write!(
+                f,
+                "the journal's entries up to segment {segment} sum up to {} ns in {} entries, but it states {} ns in {}",
+                sums.0.wall_ns, sums.0.entries, sums.1.wall_ns, sums.1.entries
+            ),
+        }
+    }
+}
+
+impl std::error::Error for JournalError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::{Outcome, Reason};
+    use crate::event::{Position, Uid};
+
+    fn entry(n: u64) -> Entry<'static> {
+        let position = Position { source: Uid(7), partition: 0, offset: n };
+        Entry {
+            delivery: Uid::of_delivery(position, Uid(9), 0),
+            position,
+            trigger: "default/process-payments",
+            function: "default/payment",
+            tenant: "shop",
+            attempt: 1,
+            outcome: Outcome::Succeeded,
+            reason: Reason::None,
+            ended: 1_800_000_000_000_000_000,
+            wall_ns: 1_700 + n,
+            init_ns: (n == 0).then_some(40_000),
+            bytes_in: 400,
+            bytes_out: 300,
+            event_id: "a-1",
+            event_source: "/shop",
+            event_type: "order.created",
+            replies: vec![Reply { id: "a-1/payment", ty: "payment.processed" }],
+        }
+    }
+
+    fn write(log: &Arc<Log>, entries: std::ops::Range<u64>) {
+        let mut journal = Journal::open(Arc::clone(log)).unwrap();
+        for n in entries {
+            let mut bytes = Vec::new();
+            entry(n).encode(&mut bytes);
+            journal.push(&bytes, entry(n).wall_ns);
+            if n % 3 == 0 {
+                journal.write().unwrap();
+            }
+        }
+        journal.write().unwrap();
+        log.flush().unwrap();
+    }
+
+    #[test]
+    fn entries_are_read_as_written_across_reopening() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Arc::new(Log::open(directory.path(), Default::default()).unwrap());
+        write(&log, 0..10);
+        write(&log, 10..20);
+        let mut n = 0;
+        let totals = read(&log, |read| {
+            assert_eq!(*read, entry(n));
+            n += 1;
+        });
+        assert_eq!(totals.unwrap(), Totals { entries: 20, wall_ns: (0..20).map(|n| 1_700 + n).sum() });
+        let last = Journal::open(Arc::clone(&log)).unwrap().link;
+        assert_eq!(last.totals.entries, 20);
+    }
+
+    #[test]
+    fn a_changed_a_missing_and_a_foreign_segment_are_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Arc::new(Log::open(directory.path(), Default::default()).unwrap());
+        write(&log, 0..3);
+        let good = log.get(0).unwrap().unwrap();
+        let mut bad = good.clone();
+        *bad.get_mut(50).unwrap() ^= 1;
+        log.append(&bad).unwrap();
+        log.flush().unwrap();
+        assert!(matches!(read(&log, |_| ()), Err(JournalError::Corrupt(2, _))));
+        let other = tempfile::tempdir().unwrap();
+        let log = Log::open(other.path(), Default::default()).unwrap();
+        log.append(&good).unwrap();
+        log.append(&good).unwrap();
+        log.flush().unwrap();
+        assert!(matches!(read(&log, |_| ()), Err(JournalError::Broken(1))));
+    }
+}

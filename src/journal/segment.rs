@@ -1,0 +1,117 @@
+//! A segment of the journal: the entries that became durable together, chained to all before by a digest, with the
+//! running totals, so that a sum can be checked against what it is the sum of.
+
+use super::entry::Entry;
+use crate::event::wire::{Corrupt, Reader, Writer};
+
+const FORMAT: u8 = 1;
+const DIGEST: usize = 32;
+
+/// Totals over every entry ever written, this segment's included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub entries: u64,
+    pub wall_ns: u64,
+}
+
+/// Where the chain stands: what the next segment goes on from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    pub digest: [u8; DIGEST],
+    pub totals: Totals,
+}
+
+/// Collects encoded entries; the buffers are used again.
+#[derive(Debug, Default)]
+pub struct Builder {
+    entries: Vec<u8>,
+    added: Totals,
+    whole: Vec<u8>,
+}
+
+impl Builder {
+    /// `entry` as `Entry::encode` wrote it.
+    pub fn push(&mut self, entry: &[u8], wall_ns: u64) {
+        self.entries.extend_from_slice(entry);
+        self.added.entries += 1;
+        self.added.wall_ns += wall_ns;
+    }
+
+    /// The segment that goes on from `link`, and the link after it.
+    pub fn encode(&mut self, link: &Link) -> (&[u8], Link) {
+        let totals = Totals {
+            entries: link.totals.entries + self.added.entries,
+            wall_ns: link.totals.wall_ns + self.added.wall_ns,
+        };
+        let out = &mut self.whole;
+        out.clear();
+        let mut head = Writer(out);
+        head.u8(FORMAT);
+        head.0.extend_from_slice(&link.digest);
+        head.varint(totals.entries);
+        head.varint(totals.wall_ns);
+        head.varint(self.added.entries);
+        out.extend_from_slice(&self.entries);
+        let digest = *blake3::hash(out).as_bytes();
+        out.extend_from_slice(&digest);
+        (out, Link { digest, totals })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.added.entries == 0
+    }
+
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.added = Totals::default();
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Segment<'a> {
+    pub previous: [u8; DIGEST],
+    pub link: Link,
+    pub entries: Vec<Entry<'a>>,
+}
+
+impl<'a> Segment<'a> {
+    pub fn decode(bytes: &'a [u8]) -> Result<Segment<'a>, Unreadable> {
+        let (body, digest) = bytes.split_last_chunk::<DIGEST>().ok_or(Corrupt::Truncated)?;
+        if blake3::hash(body).as_bytes() != digest {
+            return Err(Unreadable::Changed);
+        }
+        let mut reader = Reader::new(body);
+        reader.version(FORMAT)?;
+        let previous = *reader.take(DIGEST)?.first_chunk().expect("as many bytes were read");
+        let totals = Totals { entries: reader.varint()?, wall_ns: reader.varint()? };
+        let mut entries = Vec::new();
+        for _ in 0..reader.length()? {
+            entries.push(Entry::decode(&mut reader)?);
+        }
+        reader.finish()?;
+        Ok(Segment { previous, link: Link { digest: *digest, totals }, entries })
+    }
+}
+
+/// Why a segment can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    Corrupt(Corrupt),
+    /// It does not have the digest that it was written with.
+    Changed,
+}
+
+impl From<Corrupt> for Unreadable {
+    fn from(corrupt: Corrupt) -> Unreadable {
+        Unreadable::Corrupt(corrupt)
+    }
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unreadable::Corrupt(corrupt) => corrupt.fmt(f),
+            Unreadable::Changed => f.write_str("it does not have the digest that it was written with"),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Where events go: replies and dead letters. (Functions are called in `worker/executor.rs`.)
+
+pub mod dead_letter;
+pub mod queue;

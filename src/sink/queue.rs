@@ -1,0 +1,49 @@
+//! The writing end of the embedded queue: collects records and appends them as one segment.
+
+use std::sync::Arc;
+
+use crate::event::Uid;
+use crate::event::segment::{Builder, Segment};
+use crate::store::{Log, StoreError};
+
+#[derive(Debug)]
+pub struct QueueSink {
+    log: Arc<Log>,
+    /// The sequence number of the next event.
+    next: u64,
+    pending: Builder,
+}
+
+impl QueueSink {
+    pub fn open(log: Arc<Log>) -> Result<QueueSink, Box<dyn std::error::Error + Send + Sync>> {
+        let next = match log.flushed().checked_sub(1).filter(|&last| last >= log.first()) {
+            None => 0,
+            Some(last) => {
+                let bytes = log.get(last)?.ok_or("the queue's last segment is not there")?;
+                Segment::decode(&bytes)?.end()
+            }
+        };
+        Ok(QueueSink { log, next, pending: Builder::default() })
+    }
+
+    /// The sequence number after the last event written.
+    pub fn end(&self) -> u64 {
+        self.next
+    }
+
+    pub fn push(&mut self, broker: Uid, record: &[u8]) {
+        self.pending.push(broker, record);
+    }
+
+    /// Appends what was pushed; durable after the log's next flush. False: there was nothing.
+    pub fn write(&mut self) -> Result<bool, StoreError> {
+        if self.pending.is_empty() {
+            return Ok(false);
+        }
+        let count = self.pending.count();
+        self.log.append(self.pending.encode(self.next))?;
+        self.next += count;
+        self.pending.clear();
+        Ok(true)
+    }
+}

@@ -1,0 +1,68 @@
+//! The way from a source into the embedded queue: bounded, and answered only once durable.
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use tokio::sync::oneshot;
+
+use crate::event::Uid;
+
+/// Valid events for one broker, each as a record, on their way to the disk. All become durable or none counts.
+#[derive(Debug)]
+pub struct Accepted {
+    pub broker: Uid,
+    pub records: Vec<Vec<u8>>,
+    pub answer: oneshot::Sender<Result<(), Refused>>,
+}
+
+/// Why events were not taken. The sender keeps them and may come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// More is on its way to the disk than may be.
+    Busy,
+    /// The queue holds as much as it may.
+    QueueFull,
+    /// The disk has less free space than is kept in reserve.
+    DiskFull,
+    /// The store failed; the log says how.
+    Store,
+    /// The worker is stopping.
+    Stopping,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Refused::Busy => "the worker is busy: more requests are waiting to be stored than it holds",
+            Refused::QueueFull => {
+                "the queue is full (queue.max-bytes): events come in faster than they are done"
+            }
+            Refused::DiskFull => "the disk is nearly full (data.min-free)",
+            Refused::Store => "the events could not be stored; the worker's log says why",
+            Refused::Stopping => "the worker is stopping",
+        })
+    }
+}
+
+/// The sending end; cloned for every listener.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    sender: Sender<Accepted>,
+}
+
+impl Intake {
+    /// At most `limit` requests wait at once.
+    pub fn new(limit: usize) -> (Intake, Receiver<Accepted>) {
+        let (sender, receiver) = bounded(limit);
+        (Intake { sender }, receiver)
+    }
+
+    /// Waits until the records are durable.
+    pub async fn store(&self, broker: Uid, records: Vec<Vec<u8>>) -> Result<(), Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.sender.try_send(Accepted { broker, records, answer }).map_err(|error| match error {
+            TrySendError::Full(_) => Refused::Busy,
+            TrySendError::Disconnected(_) => Refused::Stopping,
+        })?;
+        // An answer that never comes is not a success.
+        answered.await.unwrap_or(Err(Refused::Stopping))
+    }
+}

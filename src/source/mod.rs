@@ -1,0 +1,8 @@
+//! Where events come from. A source decodes, validates and hands over; it knows neither functions nor triggers.
+
+pub mod http;
+pub mod intake;
+pub mod limits;
+pub mod queue;
+
+pub use intake::{Accepted, Intake, Refused};

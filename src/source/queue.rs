@@ -1,0 +1,115 @@
+//! Reads the embedded queue: from the first event that is not settled to the last that is durable, and on.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::event::segment::Segment;
+use crate::event::{Envelope, Epoch, Position, Uid};
+use crate::store::{Log, StoreError};
+
+/// An event as it was read, and the broker that it is for.
+#[derive(Debug)]
+pub struct Arrival {
+    pub envelope: Envelope,
+    pub broker: Uid,
+}
+
+/// One segment's worth.
+pub type Arrivals = Vec<Arrival>;
+
+#[derive(Debug)]
+pub struct QueueSource {
+    log: Arc<Log>,
+    source: Uid,
+    epoch: Epoch,
+    /// The next segment to read.
+    next: u64,
+}
+
+impl QueueSource {
+    /// Starts at the segment that holds `watermark`: what stands before it is settled.
+    pub fn open(log: Arc<Log>, source: Uid, watermark: u64) -> Result<QueueSource, QueueError> {
+        let next = segment_of(&log, watermark)?;
+        Ok(QueueSource { log, source, epoch: Epoch(1), next })
+    }
+
+    /// Reads until `durable` is closed, which tells by a message that there may be more to read. Blocks where nobody
+    /// takes the arrivals: that is the back-pressure.
+    pub fn run(mut self, durable: &Receiver<()>, arrivals: &Sender<Arrivals>) -> Result<(), QueueError> {
+        loop {
+            while let Some(batch) = self.read()? {
+                if arrivals.send(batch).is_err() {
+                    return Ok(());
+                }
+            }
+            if durable.recv().is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next durable segment, if there is one.
+    pub fn read(&mut self) -> Result<Option<Arrivals>, QueueError> {
+        if self.next >= self.log.flushed() {
+            return Ok(None);
+        }
+        let number = self.next;
+        let bytes = Bytes::from(self.log.get(number)?.ok_or(QueueError::Missing(number))?);
+        let segment = Segment::decode(&bytes).map_err(|e| QueueError::Corrupt(number, e.to_string()))?;
+        let mut arrivals = Vec::with_capacity(segment.records.len());
+        for (offset, (broker, record)) in (segment.first..).zip(segment.records) {
+            let position = Position { source: self.source, partition: 0, offset };
+            let envelope = Envelope::new(position, self.epoch, bytes.slice_ref(record))
+                .map_err(|e| QueueError::Corrupt(number, e.to_string()))?;
+            arrivals.push(Arrival { envelope, broker });
+        }
+        self.next += 1;
+        Ok(Some(arrivals))
+    }
+}
+
+/// The segment that holds the event number `sequence`, or would.
+pub fn segment_of(log: &Log, sequence: u64) -> Result<u64, QueueError> {
+    let (mut low, mut high) = (log.first(), log.flushed());
+    // Invariant: every segment below `low` ends at or before `sequence`; every one from `high` on begins after it.
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let bytes = log.get(middle)?.ok_or(QueueError::Missing(middle))?;
+        let segment = Segment::decode(&bytes).map_err(|e| QueueError::Corrupt(middle, e.to_string()))?;
+        if segment.first + segment.records.len() as u64 <= sequence {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+#[derive(Debug)]
+pub enum QueueError {
+    Store(StoreError),
+    Missing(u64),
+    Corrupt(u64, String),
+}
+
+impl From<StoreError> for QueueError {
+    fn from(error: StoreError) -> QueueError {
+        QueueError::Store(error)
+    }
+}
+
+impl std::fmt::Display for QueueError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            QueueError::Store(error) => error.fmt(f),
+            QueueError::Missing(segment) => write!(f, "the queue's segment {segment} is not there"),
+            QueueError::Corrupt(segment, why) => {
+                write!(f, "the queue's segment {segment} can't be read: {why}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for QueueError {}

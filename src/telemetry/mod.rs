@@ -1,0 +1,3 @@
+//! What the worker says about itself.
+
+pub mod log;

@@ -1,0 +1,170 @@
+//! The console: a Unix socket in the data directory over which `weir cost` and `weir journal` ask a running worker,
+//! since sled lets one process alone into its directory. A line of JSON each way, then as many lines as the answer has.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Sender, bounded};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+
+use super::dispatcher::{self, Status};
+use super::query::{Query, Store};
+use super::tasks;
+
+/// The version of what is said over the socket.
+pub const PROTOCOL: u32 = 1;
+const LONGEST_QUESTION: u64 = 64 << 10;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Question {
+    pub protocol: u32,
+    pub ask: Ask,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ask {
+    Status,
+    Query(Query),
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct StatusAnswer {
+    pub arrived: u64,
+    pub settled: u64,
+    pub unrouted: u64,
+    pub attempts: u64,
+    pub delivered: u64,
+    pub dead_lettered: u64,
+    pub events_in_flight: u64,
+    pub waiting_retries: u64,
+}
+
+pub fn socket(data: &Path) -> PathBuf {
+    data.join("weir.sock")
+}
+
+#[derive(Clone, Debug)]
+pub struct Console {
+    pub store: Arc<Store>,
+    pub dispatcher: Sender<dispatcher::Request>,
+}
+
+impl Console {
+    pub async fn serve(self, listener: UnixListener, mut stop: watch::Receiver<bool>) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let console = self.clone();
+                    tasks::task(async move {
+                        if let Err(error) = console.converse(stream).await {
+                            tracing::debug!(%error, "a console conversation ended badly");
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "could not accept a console connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    async fn converse(&self, stream: UnixStream) -> std::io::Result<()> {
+        let (reader, mut writer) = stream.into_split();
+        let mut line = String::new();
+        let mut reader = BufReader::new(reader.take(LONGEST_QUESTION));
+        tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await??;
+        let answer = match serde_json::from_str::<Question>(&line) {
+            Ok(Question { protocol: PROTOCOL, ask: Ask::Status }) => self.status().await,
+            Ok(Question { protocol: PROTOCOL, ask: Ask::Query(query) }) => self.query(query).await,
+            Ok(Question { protocol, .. }) => {
+                Err(format!("the worker speaks version {PROTOCOL} of the console's protocol, not {protocol}"))
+            }
+            Err(error) => Err(format!("the question can't be read: {error}")),
+        };
+        let text = match answer {
+            Ok(text) => format!("{{\"ok\":true}}\n{text}"),
+            Err(error) => format!("{}\n", serde_json::json!({ "ok": false, "error": error })),
+        };
+        writer.write_all(text.as_bytes()).await?;
+        writer.shutdown().await
+    }
+
+    async fn status(&self) -> Result<String, String> {
+        let (answer, answered) = bounded(1);
+        let request = dispatcher::Request::Status { answer };
+        self.dispatcher.try_send(request).map_err(|_| "the worker is busy or stopping".to_owned())?;
+        let status = blocking(move || answered.recv_timeout(PATIENCE).map_err(|e| e.to_string())).await?;
+        serde_json::to_string(&StatusAnswer::from(status)).map(|s| s + "\n").map_err(|e| e.to_string())
+    }
+
+    async fn query(&self, query: Query) -> Result<String, String> {
+        let store = Arc::clone(&self.store);
+        blocking(move || store.answer(&query)).await
+    }
+}
+
+/// Reading a journal takes as long as it takes: not on a thread that serves connections.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?
+}
+
+impl From<Status> for StatusAnswer {
+    fn from(status: Status) -> StatusAnswer {
+        StatusAnswer {
+            arrived: status.counts.arrived,
+            settled: status.counts.settled,
+            unrouted: status.counts.unrouted,
+            attempts: status.counts.attempts,
+            delivered: status.counts.delivered,
+            dead_lettered: status.counts.dead_lettered,
+            events_in_flight: status.events as u64,
+            waiting_retries: status.waiting_retries as u64,
+        }
+    }
+}
+
+/// Asks the worker of a data directory. `None`: none runs there.
+pub fn ask(data: &Path, ask: Ask) -> std::io::Result<Option<Result<String, String>>> {
+    use std::io::{BufRead, Read, Write};
+    let mut stream = match std::os::unix::net::UnixStream::connect(socket(data)) {
+        Ok(stream) => stream,
+        // A socket that nobody listens on is left over from a worker that was killed.
+        Err(e)
+            if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) =>
+        {
+            return Ok(None);
+        }
+        Err(e) => return Err(e),
+    };
+    let question = serde_json::to_string(&Question { protocol: PROTOCOL, ask })?;
+    stream.write_all(question.as_bytes())?;
+    stream.write_all(b"\n")?;
+    let mut reader = std::io::BufReader::new(stream);
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    #[derive(Deserialize)]
+    struct Head {
+        ok: bool,
+        error: Option<String>,
+    }
+    let head: Head = serde_json::from_str(&first)?;
+    if !head.ok {
+        return Ok(Some(Err(head.error.unwrap_or_default())));
+    }
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest)?;
+    Ok(Some(Ok(rest)))
+}

@@ -1,0 +1,295 @@
+//! The loop: the one thread that owns the core. It hands the core what has happened and carries out what the core says.
+//! It never blocks on a send, so whatever waits for it is always served.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, never};
+
+use super::deployment::Deployment;
+use super::executor::{Done, Job};
+use super::report::Report;
+use super::scribe::Batch;
+use crate::dispatch::{Core, Counts, Effect, Input, Key, Progress};
+use crate::event::Uid;
+use crate::source::queue::Arrivals;
+use crate::time::Clock;
+
+/// Jobs that one executor may have in hand: enough to keep it busy, few enough to share the work fairly.
+pub const WINDOW: usize = 256;
+const JOBS_PER_MESSAGE: usize = 64;
+/// While this many attempts wait for the scribe, no more results are taken in.
+const UNWRITTEN: usize = 8192;
+const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What other parts want of the loop.
+#[derive(Debug)]
+pub enum Request {
+    /// Take nothing new in; end when everything in flight has settled, or at the deadline.
+    Drain {
+        deadline: Duration,
+    },
+    Status {
+        answer: Sender<Status>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Status {
+    pub counts: Counts,
+    pub events: usize,
+    pub deliveries: usize,
+    pub waiting_retries: usize,
+    pub draining: bool,
+}
+
+/// How the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    AllSettled,
+    /// So many events were still in flight at the deadline. They are in the queue and will run again.
+    Unsettled(usize),
+}
+
+/// The loop's ends of all channels.
+#[derive(Debug)]
+pub struct Channels {
+    pub arrivals: Receiver<Arrivals>,
+    pub executors: Vec<Sender<Vec<Job>>>,
+    pub done: Receiver<Done>,
+    pub scribe: Sender<Batch>,
+    pub settled: Receiver<Vec<Key>>,
+    pub requests: Receiver<Request>,
+}
+
+#[derive(Debug)]
+pub struct Dispatcher {
+    core: Core,
+    deployment: Arc<Deployment>,
+    clock: Clock,
+    queue: Uid,
+    channels: Channels,
+    inputs: Vec<Input<Report>>,
+    effects: Vec<Effect<Report>>,
+    /// Ready to run, in the order that the core said.
+    jobs: VecDeque<Job>,
+    in_hand: Vec<usize>,
+    unwritten: Batch,
+    committed: Progress,
+    commit_due: Instant,
+    draining: Option<Draining>,
+}
+
+#[derive(Debug)]
+struct Draining {
+    deadline: Instant,
+    report_due: Instant,
+}
+
+impl Dispatcher {
+    /// `queue` is the embedded queue's uid as a source; `progress` is what was committed of it.
+    pub fn new(
+        core: Core,
+        deployment: Arc<Deployment>,
+        queue: Uid,
+        progress: Progress,
+        channels: Channels,
+    ) -> Dispatcher {
+        let mut dispatcher = Dispatcher {
+            core,
+            deployment,
+            clock: Clock::new(),
+            queue,
+            in_hand: vec![0; channels.executors.len()],
+            channels,
+            inputs: Vec::new(),
+            effects: Vec::new(),
+            jobs: VecDeque::new(),
+            unwritten: Batch::default(),
+            committed: progress.clone(),
+            commit_due: Instant::now() + COMMIT_INTERVAL,
+            draining: None,
+        };
+        dispatcher.inputs.push(Input::Assigned { source: queue, partition: 0, progress });
+        dispatcher
+    }
+
+    pub fn run(mut self) -> Drained {
+        loop {
+            self.step();
+            self.hand_over();
+            self.commit();
+            self.write();
+            if let Some(drained) = self.drained() {
+                return drained;
+            }
+            self.wait();
+        }
+    }
+
+    /// Sleeps until there is something to do, and takes in all there is of it.
+    fn wait(&mut self) {
+        let nothing_new = never();
+        let no_results = never();
+        let takes_new = self.draining.is_none() && self.core.has_room();
+        let arrivals = if takes_new { self.channels.arrivals.clone() } else { nothing_new };
+        let writable = self.unwritten.attempts.len() < UNWRITTEN;
+        let done = if writable { self.channels.done.clone() } else { no_results };
+
+        let mut select = Select::new();
+        select.recv(&self.channels.settled);
+        select.recv(&self.channels.requests);
+        select.recv(&done);
+        select.recv(&arrivals);
+        if !self.unwritten.is_empty() {
+            select.send(&self.channels.scribe);
+        }
+        if select.ready_deadline(self.wake()).is_err() {
+            return;
+        }
+
+        for keys in self.channels.settled.try_iter() {
+            self.inputs.extend(keys.into_iter().map(|delivery| Input::Journaled { delivery }));
+        }
+        for batch in done.try_iter().take(64) {
+            self.in_hand[batch.executor] -= batch.attempts.len();
+            self.inputs.extend(
+                batch.attempts.into_iter().map(|(delivery, outcome, report)| Input::Attempted {
+                    delivery,
+                    outcome,
+                    report,
+                }),
+            );
+        }
+        match arrivals.try_recv() {
+            Ok(batch) => self
+                .inputs
+                .extend(batch.into_iter().map(|a| Input::Arrived { envelope: a.envelope, broker: a.broker })),
+            Err(TryRecvError::Empty) => {}
+            // The queue could not be read on (its thread has said why): finish what is in flight.
+            Err(TryRecvError::Disconnected) => self.channels.arrivals = never(),
+        }
+        let requests: Vec<Request> = self.channels.requests.try_iter().collect();
+        requests.into_iter().for_each(|request| self.answer(request));
+    }
+
+    fn wake(&self) -> Instant {
+        let mut wake = self.commit_due;
+        if let Some(due) = self.core.next_due() {
+            wake = wake.min(Instant::now() + self.clock.now().until(due));
+        }
+        if let Some(draining) = &self.draining {
+            wake = wake.min(draining.deadline).min(draining.report_due);
+        }
+        wake
+    }
+
+    fn step(&mut self) {
+        self.core.step(self.inputs.drain(..), self.clock.now(), &mut self.effects);
+        for effect in self.effects.drain(..) {
+            match effect {
+                Effect::Invoke { delivery, trigger, attempt, envelope, broker } => {
+                    self.jobs.push_back(Job { delivery, trigger, attempt, envelope, broker });
+                }
+                Effect::Journal { delivery, report, end } => {
+                    let end = end.map(|end| (delivery, end));
+                    self.unwritten.attempts.push(report.settle(&self.deployment, end));
+                }
+            }
+        }
+    }
+
+    /// Gives jobs to the executors that have the fewest in hand.
+    fn hand_over(&mut self) {
+        while !self.jobs.is_empty() {
+            let (executor, &in_hand) =
+                self.in_hand.iter().enumerate().min_by_key(|(_, n)| **n).expect("there are executors");
+            let room = WINDOW.saturating_sub(in_hand);
+            if room == 0 {
+                return;
+            }
+            // Shared out evenly, so that a handful of jobs runs side by side.
+            let share = self.jobs.len().div_ceil(self.in_hand.len());
+            let count = share.min(room).min(JOBS_PER_MESSAGE);
+            let jobs: Vec<Job> = self.jobs.drain(..count).collect();
+            self.in_hand[executor] += count;
+            // The channel holds as many messages as the window holds jobs; an executor lives as long as the loop.
+            self.channels.executors[executor].try_send(jobs).expect("an executor takes what fits its window");
+        }
+    }
+
+    /// On the interval, if anything has settled: tells the scribe how far.
+    fn commit(&mut self) {
+        if Instant::now() < self.commit_due {
+            return;
+        }
+        self.commit_due = Instant::now() + COMMIT_INTERVAL;
+        self.note_progress();
+    }
+
+    fn note_progress(&mut self) {
+        let progress = self.core.progress(self.queue, 0).expect("the queue is assigned at the start");
+        if progress != self.committed {
+            self.committed = progress.clone();
+            self.unwritten.progress = Some(progress);
+        }
+    }
+
+    fn write(&mut self) {
+        if self.unwritten.is_empty() {
+            return;
+        }
+        let batch = std::mem::take(&mut self.unwritten);
+        if let Err(error) = self.channels.scribe.try_send(batch) {
+            self.unwritten = error.into_inner();
+        }
+    }
+
+    fn answer(&mut self, request: Request) {
+        match request {
+            Request::Drain { deadline } => {
+                let now = Instant::now();
+                self.draining =
+                    Some(Draining { deadline: now + deadline, report_due: now + REPORT_INTERVAL });
+            }
+            Request::Status { answer } => {
+                let status = Status {
+                    counts: self.core.counts(),
+                    events: self.core.events_in_flight(),
+                    deliveries: self.core.deliveries_in_flight(),
+                    waiting_retries: self.core.waiting_retries(),
+                    draining: self.draining.is_some(),
+                };
+                // Who asked may have gone.
+                let _ = answer.try_send(status);
+            }
+        }
+    }
+
+    fn drained(&mut self) -> Option<Drained> {
+        let now = Instant::now();
+        let draining = self.draining.as_mut()?;
+        let events = self.core.events_in_flight();
+        let over = now >= draining.deadline;
+        if events > 0 && !over {
+            if now >= draining.report_due {
+                draining.report_due = now + REPORT_INTERVAL;
+                tracing::info!(
+                    events,
+                    waiting_for_retry = self.core.waiting_retries(),
+                    running = self.in_hand.iter().sum::<usize>(),
+                    seconds_left = draining.deadline.duration_since(now).as_secs(),
+                    "draining: waiting for events to settle"
+                );
+            }
+            return None;
+        }
+        self.note_progress();
+        let last = std::mem::take(&mut self.unwritten);
+        // The last word to the scribe may wait: nothing else is left to do. A scribe that is gone has said why.
+        let _ = self.channels.scribe.send(last);
+        Some(if events == 0 { Drained::AllSettled } else { Drained::Unsettled(events) })
+    }
+}

@@ -1,0 +1,116 @@
+//! An executor: a thread that owns one warm instance per function and runs deliveries in them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::deployment::Deployment;
+use super::report::{Report, report};
+use crate::dispatch::{Key, Outcome, Reason};
+use crate::event::{Envelope, Event, Uid, structured};
+use crate::function::{Answer, BadOutput, Called, Failure, FunctionIndex, Pool, answer};
+
+/// A delivery to run.
+#[derive(Debug)]
+pub struct Job {
+    pub delivery: Key,
+    pub trigger: u32,
+    pub attempt: u32,
+    pub envelope: Envelope,
+    pub broker: Uid,
+}
+
+/// Results, in the order in which they were run.
+#[derive(Debug)]
+pub struct Done {
+    pub executor: usize,
+    pub attempts: Vec<(Key, Outcome, Report)>,
+}
+
+/// What a call cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Measured {
+    pub wall: Duration,
+    /// How long the instance took to make, if one had to be.
+    pub init: Option<Duration>,
+    pub bytes_out: usize,
+}
+
+impl Measured {
+    fn of(called: &Called<'_>) -> Measured {
+        Measured {
+            wall: called.wall,
+            init: called.cold.then_some(called.init),
+            bytes_out: called.result.as_ref().map_or(0, |output| output.len()),
+        }
+    }
+}
+
+/// The extension that counts a reply's hops down; functions never see it.
+pub const HOPS: &str = "knativebrokerttl";
+
+pub struct Executor {
+    pub number: usize,
+    pub pool: Pool,
+    pub deployment: Arc<Deployment>,
+}
+
+impl Executor {
+    /// Runs until no more jobs can come.
+    pub fn run(mut self, jobs: &Receiver<Vec<Job>>, done: &Sender<Done>) {
+        let mut input = Vec::new();
+        while let Ok(batch) = jobs.recv() {
+            let attempts = batch.into_iter().map(|job| self.attempt(job, &mut input)).collect();
+            if done.send(Done { executor: self.number, attempts }).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn attempt(&mut self, job: Job, input: &mut Vec<u8>) -> (Key, Outcome, Report) {
+        let deployment = Arc::clone(&self.deployment);
+        let trigger = &deployment.triggers[job.trigger as usize];
+        let delivery = Uid::of_delivery(job.envelope.position, trigger.uid, 0);
+        let envelope = job.envelope.clone();
+        let mut event = envelope.event();
+        event.extensions.retain(|(name, _)| name != HOPS);
+        input.clear();
+        structured::encode(&event, input);
+        let function = FunctionIndex(trigger.function as u32);
+        // A defect of ours in one attempt must not take the other deliveries with it: it counts as failed.
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let called = self.pool.call(function, input);
+            let function_name = &deployment.functions[trigger.function].short;
+            (Measured::of(&called), result(called, function_name, delivery))
+        }));
+        let (measured, result) = ran.unwrap_or_else(|_| {
+            let failure = Failure {
+                outcome: Outcome::Retryable,
+                reason: Reason::Vanished,
+                message: "the attempt ended without an outcome: a defect of the worker".to_owned(),
+            };
+            (Measured::default(), Err(failure))
+        });
+        let outcome = result.as_ref().map_or_else(|failure| failure.outcome, |_| Outcome::Succeeded);
+        let report = report(&deployment, &job, delivery, &measured, input.len(), result);
+        (job.delivery, outcome, report)
+    }
+}
+
+/// The replies, or why there are none.
+fn result(called: Called<'_>, function: &str, delivery: Uid) -> Result<Vec<Event<'static>>, Failure> {
+    match answer::read(called.result?, function, delivery) {
+        Ok(Answer::Done) => Ok(Vec::new()),
+        Ok(Answer::Replies(replies)) => Ok(replies),
+        Ok(Answer::Failed { retry, code, message }) => Err(Failure {
+            outcome: if retry { Outcome::Retryable } else { Outcome::Permanent },
+            reason: Reason::Guest,
+            message: if code.is_empty() { message } else { format!("{code}: {message}") },
+        }),
+        Err(BadOutput(message)) => {
+            Err(Failure { outcome: Outcome::Permanent, reason: Reason::BadOutput, message })
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Questions about what is on disk, answered by a running worker or, where none runs, by the command itself.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Uid, record};
+use crate::journal::cost::By;
+use crate::journal::segment::Totals;
+use crate::journal::{self, CostTable, Entry};
+use crate::sink::dead_letter;
+use crate::store::{self, Log, StoreError};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Query {
+    /// Totals, by trigger, function or tenant.
+    Cost { by: By },
+    /// The last entries, oldest first; those about one event only, if asked.
+    Journal { last: usize, event: Option<String> },
+    /// The last dead letters, oldest first.
+    DeadLetters { last: usize },
+}
+
+/// The answer to [`Query::Cost`]: the table, and the proof that entries and totals agree.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CostAnswer {
+    pub table: CostTable,
+    pub entries: u64,
+    pub wall_ns: u64,
+}
+
+/// An entry as it is shown and printed as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryLine {
+    pub charge: String,
+    pub event_id: String,
+    pub event_type: String,
+    pub event_source: String,
+    pub offset: u64,
+    pub trigger: String,
+    pub function: String,
+    pub tenant: String,
+    pub attempt: u32,
+    pub outcome: String,
+    pub reason: String,
+    pub wall_ns: u64,
+    pub init_ns: Option<u64>,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub ended_unix_ns: u64,
+    pub replies: Vec<ReplyLine>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplyLine {
+    pub id: String,
+    #[serde(rename = "type")]
+    pub ty: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterLine {
+    pub delivery: String,
+    pub trigger: String,
+    pub function: String,
+    pub attempts: u32,
+    pub outcome: String,
+    pub reason: String,
+    pub message: String,
+    pub ended_unix_ns: u64,
+    pub event_id: String,
+    pub event_type: String,
+    pub event_source: String,
+}
+
+/// The logs of a data directory.
+#[derive(Debug)]
+pub struct Store {
+    pub queue: Arc<Log>,
+    pub journal: Arc<Log>,
+    pub dead_letters: Arc<Log>,
+}
+
+impl Store {
+    pub fn open(data: &Path) -> Result<Store, StoreError> {
+        let open = |name: &str| Log::open(&data.join(name), store::Limits::default()).map(Arc::new);
+        Ok(Store { queue: open("queue")?, journal: open("journal")?, dead_letters: open("dead-letters")? })
+    }
+
+    /// Lines of JSON.
+    pub fn answer(&self, query: &Query) -> Result<String, String> {
+        match query {
+            Query::Cost { by } => self.cost(*by),
+            Query::Journal { last, event } => self.entries(*last, event.as_deref()),
+            Query::DeadLetters { last } => self.dead_letters(*last),
+        }
+    }
+
+    fn cost(&self, by: By) -> Result<String, String> {
+        let mut table = CostTable::new(by);
+        let Totals { entries, wall_ns } =
+            journal::read(&self.journal, |entry| table.add(entry)).map_err(|e| e.to_string())?;
+        lines([CostAnswer { table, entries, wall_ns }])
+    }
+
+    fn entries(&self, last: usize, event: Option<&str>) -> Result<String, String> {
+        let mut kept = Last::new(last);
+        journal::read(&self.journal, |entry| {
+            if event.is_none_or(|id| entry.event_id == id) {
+                kept.push(EntryLine::from(entry));
+            }
+        })
+        .map_err(|e| e.to_string())?;
+        lines(kept.items)
+    }
+
+    fn dead_letters(&self, last: usize) -> Result<String, String> {
+        let mut kept = Last::new(last);
+        let log = &self.dead_letters;
+        for number in log.first()..log.flushed() {
+            let Some(segment) = log.get(number).map_err(|e| e.to_string())? else { continue };
+            dead_letter::read(&segment, |letter| kept.push(DeadLetterLine::from(letter)))
+                .map_err(|e| format!("the dead letters' segment {number} can't be read: {e}"))?;
+        }
+        lines(kept.items)
+    }
+}
+
+/// The last so many of what is pushed.
+struct Last<T> {
+    limit: usize,
+    items: std::collections::VecDeque<T>,
+}
+
+impl<T> Last<T> {
+    fn new(limit: usize) -> Last<T> {
+        Last { limit, items: Default::default() }
+    }
+
+    fn push(&mut self, item: T) {
+        if self.items.len() == self.limit {
+            self.items.pop_front();
+        }
+        if self.limit > 0 {
+            self.items.push_back(item);
+        }
+    }
+}
+
+fn lines<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<String, String> {
+    let mut text = String::new();
+    for item in items {
+        text += &serde_json::to_string(&item).map_err(|e| e.to_string())?;
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+impl From<&Entry<'_>> for EntryLine {
+    fn from(entry: &Entry<'_>) -> EntryLine {
+        EntryLine {
+            charge: entry.charge().to_string(),
+            event_id: entry.event_id.to_owned(),
+            event_type: entry.event_type.to_owned(),
+            event_source: entry.event_source.to_owned(),
+            offset: entry.position.offset,
+            trigger: entry.trigger.to_owned(),
+            function: entry.function.to_owned(),
+            tenant: entry.tenant.to_owned(),
+            attempt: entry.attempt,
+            outcome: entry.outcome.as_str().to_owned(),
+            reason: entry.reason.as_str().to_owned(),
+            wall_ns: entry.wall_ns,
+            init_ns: entry.init_ns,
+            bytes_in: entry.bytes_in,
+            bytes_out: entry.bytes_out,
+            ended_unix_ns: entry.ended,
+            replies: entry
+                .replies
+                .iter()
+                .map(|r| ReplyLine { id: r.id.to_owned(), ty: r.ty.to_owned() })
+                .collect(),
+        }
+    }
+}
+
+impl From<&dead_letter::DeadLetter<'_>> for DeadLetterLine {
+    fn from(letter: &dead_letter::DeadLetter<'_>) -> DeadLetterLine {
+        let event = record::decode(letter.record);
+        let text = |f: fn(&crate::event::Event<'_>) -> String| event.as_ref().map(f).unwrap_or_default();
+        let delivery: Uid = letter.delivery;
+        DeadLetterLine {
+            delivery: delivery.to_string(),
+            trigger: letter.trigger.to_owned(),
+            function: letter.function.to_owned(),
+            attempts: letter.attempts,
+            outcome: letter.outcome.as_str().to_owned(),
+            reason: letter.reason.as_str().to_owned(),
+            message: letter.message.to_owned(),
+            ended_unix_ns: letter.ended,
+            event_id: text(|e| e.id.to_string()),
+            event_type: text(|e| e.ty.to_string()),
+            event_source: text(|e| e.source.to_string()),
+        }
+    }
+}

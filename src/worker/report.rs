@@ -1,0 +1,191 @@
+//! What an attempt leaves behind: its journal entry, its replies or its failure; and what of that is written once the
+//! core has said whether the delivery has ended.
+
+use super::deployment::Deployment;
+use super::executor::{HOPS, Job, Measured};
+use super::scribe::Attempt;
+use crate::config::DeadLetterTo;
+use crate::dispatch::{End, Key, Outcome, Reason};
+use crate::event::{Event, Uid, Value, record};
+use crate::function::Failure;
+use crate::journal::{Entry, Reply};
+use crate::sink::dead_letter::DeadLetter;
+use crate::time::unix_nanos;
+
+#[derive(Debug)]
+pub struct Report {
+    entry: Vec<u8>,
+    wall_ns: u64,
+    /// Written if the delivery ends as delivered.
+    replies: Vec<(Uid, Vec<u8>)>,
+    /// Replies that have gone round too often, encoded as dead letters; written with the replies.
+    looping: Vec<Vec<u8>>,
+    /// Set if the attempt did not succeed; what a dead letter is made of.
+    failure: Option<Box<(Failure, Job, Uid)>>,
+    ended: u64,
+}
+
+/// How many times an event may come round as a reply; Knative's brokers use the same number.
+const FIRST_HOPS: i32 = 255;
+
+pub(super) fn report(
+    deployment: &Deployment,
+    job: &Job,
+    delivery: Uid,
+    measured: &Measured,
+    bytes_in: usize,
+    result: Result<Vec<Event<'static>>, Failure>,
+) -> Report {
+    let trigger = &deployment.triggers[job.trigger as usize];
+    let function = &deployment.functions[trigger.function];
+    let event = job.envelope.event();
+    let ended = unix_nanos();
+    let wall_ns = measured.wall.as_nanos() as u64;
+    let (replies, failure) = match result {
+        Ok(replies) => (replies, None),
+        Err(failure) => (Vec::new(), Some(failure)),
+    };
+    let entry = Entry {
+        delivery,
+        position: job.envelope.position,
+        trigger: &trigger.name,
+        function: &function.name,
+        tenant: &function.tenant,
+        attempt: job.attempt,
+        outcome: failure.as_ref().map_or(Outcome::Succeeded, |f| f.outcome),
+        reason: failure.as_ref().map_or(Reason::None, |f| f.reason),
+        ended,
+        wall_ns,
+        init_ns: measured.init.map(|init| init.as_nanos() as u64),
+        bytes_in: bytes_in as u64,
+        bytes_out: measured.bytes_out as u64,
+        event_id: &event.id,
+        event_source: &event.source,
+        event_type: &event.ty,
+        replies: replies.iter().map(|reply| Reply { id: &reply.id, ty: &reply.ty }).collect(),
+    };
+    let mut bytes = Vec::with_capacity(320);
+    entry.encode(&mut bytes);
+    let hops = hops(&event) - 1;
+    let mut report =
+        Report { entry: bytes, wall_ns, replies: Vec::new(), looping: Vec::new(), failure: None, ended };
+    for mut reply in replies {
+        reply.set_extension(HOPS, Value::Integer(hops.max(0)));
+        let mut record = Vec::with_capacity(512);
+        record::encode(&reply, &mut record);
+        if hops > 0 {
+            report.replies.push((job.broker, record));
+        } else {
+            let failure = Failure {
+                outcome: Outcome::Permanent,
+                reason: Reason::Hops,
+                message: format!("replies to replies went round {FIRST_HOPS} times: a loop of triggers"),
+            };
+            let letter = DeadLetter { record: &record, ..letter(deployment, job, delivery, &failure, ended) };
+            let mut bytes = Vec::new();
+            letter.encode(&mut bytes);
+            report.looping.push(bytes);
+        }
+    }
+    report.failure = failure.map(|failure| {
+        let job = Job { envelope: job.envelope.clone(), ..*job };
+        Box::new((failure, job, delivery))
+    });
+    report
+}
+
+impl Report {
+    /// What is to be written, now that the core has said how the delivery goes on.
+    pub fn settle(self, deployment: &Deployment, end: Option<(Key, End)>) -> Attempt {
+        let mut attempt = Attempt {
+            ended: end.map(|(key, _)| key),
+            entry: self.entry,
+            wall_ns: self.wall_ns,
+            events: Vec::new(),
+            dead_letters: Vec::new(),
+        };
+        match end {
+            None => {}
+            Some((_, End::Delivered)) => {
+                attempt.events = self.replies;
+                attempt.dead_letters = self.looping;
+            }
+            Some((_, End::DeadLettered)) => {
+                let (failure, job, delivery) = *self.failure.expect("only a failure ends as a dead letter");
+                let trigger = &deployment.triggers[job.trigger as usize];
+                let event = job.envelope.event();
+                tracing::warn!(
+                    event = %event.id,
+                    source = %event.source,
+                    trigger = %trigger.name,
+                    attempts = job.attempt,
+                    reason = failure.reason.as_str(),
+                    message = %failure.message,
+                    "dead letter"
+                );
+                match trigger.dead_letter {
+                    DeadLetterTo::Broker(broker) if hops(&event) > 1 => {
+                        attempt.events.push((broker, as_event(deployment, &job, &failure)));
+                    }
+                    // Also what has gone round too often between dead-letter brokers.
+                    _ => {
+                        let mut bytes = Vec::new();
+                        letter(deployment, &job, delivery, &failure, self.ended).encode(&mut bytes);
+                        attempt.dead_letters.push(bytes);
+                    }
+                }
+            }
+        }
+        attempt
+    }
+}
+
+fn letter<'a>(
+    deployment: &'a Deployment,
+    job: &'a Job,
+    delivery: Uid,
+    failure: &'a Failure,
+    ended: u64,
+) -> DeadLetter<'a> {
+    let trigger = &deployment.triggers[job.trigger as usize];
+    DeadLetter {
+        delivery,
+        position: job.envelope.position,
+        broker: job.broker,
+        trigger: &trigger.name,
+        function: &deployment.functions[trigger.function].name,
+        attempts: job.attempt,
+        outcome: failure.outcome,
+        reason: failure.reason,
+        message: &failure.message,
+        ended,
+        record: job.envelope.record(),
+    }
+}
+
+/// The event as it goes to a dead-letter broker: unchanged, with Knative's extensions that say what it failed of.
+fn as_event(deployment: &Deployment, job: &Job, failure: &Failure) -> Vec<u8> {
+    use base64::Engine;
+    /// As much of the message as Knative keeps.
+    const LONGEST: usize = 1024;
+    let function = &deployment.functions[deployment.triggers[job.trigger as usize].function];
+    let message = &failure.message.as_bytes()[..failure.message.len().min(LONGEST)];
+    let data = base64::engine::general_purpose::STANDARD.encode(message);
+    let mut event = job.envelope.event();
+    let hops = hops(&event) - 1;
+    event.set_extension("knativeerrordest", Value::String(function.name.as_str().into()));
+    event.set_extension("knativeerrorcode", Value::String(failure.reason.as_str().into()));
+    event.set_extension("knativeerrordata", Value::String(data.into()));
+    event.set_extension(HOPS, Value::Integer(hops));
+    let mut record = Vec::with_capacity(job.envelope.record().len() + 128);
+    record::encode(&event, &mut record);
+    record
+}
+
+fn hops(event: &Event<'_>) -> i32 {
+    match event.extension(HOPS) {
+        Some(Value::Integer(hops)) => *hops,
+        Some(Value::String(text)) => text.parse().unwrap_or(FIRST_HOPS),
+        _ => FIRST_HOPS,
+    }
+}

@@ -1,0 +1,331 @@
+//! From a checked configuration to a running worker, and back to nothing.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Sender, bounded};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+
+use super::admin::Readiness;
+use super::console::{self, Console};
+use super::deployment::Deployment;
+use super::dispatcher::{Channels, Dispatcher, Drained, Request};
+use super::executor::Executor;
+use super::listener;
+use super::lock::{Lock, Locked};
+use super::query::Store;
+use super::scribe::{self, Answers, Disk, Scribe};
+use super::tasks;
+use crate::config::settings::Bytes;
+use crate::config::{Config, SecretRef, Settings};
+use crate::dispatch::{Core, Limits, Progress};
+use crate::event::Uid;
+use crate::function::{self, Engine, Module, Origin, Pool};
+use crate::journal::Journal;
+use crate::sink::dead_letter::DeadLetters;
+use crate::sink::queue::QueueSink;
+use crate::source::Intake;
+use crate::source::http::{self, HttpSource};
+use crate::source::queue::QueueSource;
+
+/// Requests that may wait for the scribe at once.
+const INTAKE: usize = 4096;
+/// Segments of the queue that are read ahead.
+const READ_AHEAD: usize = 4;
+
+/// What stopped the worker from starting, in words that say what to do.
+#[derive(Debug)]
+pub struct StartError(pub String);
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+fn failed(doing: impl std::fmt::Display, cause: impl std::fmt::Display) -> StartError {
+    StartError(format!("{doing}: {cause}"))
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub struct Worker {
+    pub http: SocketAddr,
+    pub admin: SocketAddr,
+    requests: Sender<Request>,
+    stop: watch::Sender<bool>,
+    stopping: Arc<AtomicBool>,
+    /// The loop, with the threads that end after it in the order in which they do.
+    dispatcher: JoinHandle<Drained>,
+    others: Vec<JoinHandle<()>>,
+    servers: Vec<tokio::task::JoinHandle<()>>,
+    console: std::path::PathBuf,
+    _lock: Lock,
+}
+
+impl Worker {
+    /// Must be called on a tokio runtime. When it returns, events are accepted.
+    pub async fn start(config: &Config, settings: &Settings) -> Result<Worker, StartError> {
+        let data = settings.data_dir.as_path();
+        let lock = Lock::take(data).map_err(|error| match error {
+            Locked::By(_) => failed(format!("the data directory {} can't be used", data.display()), error),
+            Locked::Failed(_) => {
+                failed(format!("the data directory {} can't be used", data.display()), error)
+            }
+        })?;
+        // The listeners come first: an address that is taken is found before anything else is begun.
+        let http_listener = bind(settings.http_address, "http.address").await?;
+        let admin_listener = bind(settings.admin_address, "admin.address").await?;
+        let http_settings = http_settings(settings)?;
+        let engine = Engine::start(&settings.function_cache).map_err(|e| StartError(e.to_string()))?;
+        let modules = load_functions(&engine, config, settings)?;
+        let store = Arc::new(Store::open(data).map_err(|e| StartError(e.to_string()))?);
+        let progress = progress(&store)?;
+
+        let (deployment, table) = Deployment::of(config);
+        let queue_uid = Uid::of_document("weir", "Queue", "embedded");
+        let limits = Limits {
+            deliveries: settings.dispatch_max_in_flight as usize,
+            bytes: size(settings.dispatch_max_in_flight_bytes),
+        };
+        let core = Core::new(table, limits);
+        let healthy = Arc::new(AtomicBool::new(true));
+        let stopping = Arc::new(AtomicBool::new(false));
+        let executors = executor_count(settings);
+
+        let (intake, accepted) = Intake::new(INTAKE);
+        let (durable_sender, durable) = bounded(1);
+        let (arrivals_sender, arrivals) = bounded(READ_AHEAD);
+        let (batches_sender, batches) = bounded(64);
+        let (settled_sender, settled) = bounded(64);
+        let (done_sender, done) = bounded(executors * 8);
+        let (requests_sender, requests) = bounded(64);
+
+        let mut others = Vec::new();
+        let mut jobs_senders = Vec::new();
+        let mut ready = Vec::new();
+        for number in 0..executors {
+            let (jobs_sender, jobs) = bounded(super::dispatcher::WINDOW);
+            let (engine, modules) = (Arc::clone(&engine), modules.clone());
+            let (deployment, done) = (Arc::clone(&deployment), done_sender.clone());
+            let (warmed, warm) = bounded(1);
+            others.push(tasks::thread(&format!("executor-{number}"), move || {
+                let mut pool = Pool::new(&engine, modules);
+                let prewarmed = pool.prewarm();
+                let failed = prewarmed.is_err();
+                let _ = warmed.send(prewarmed);
+                if !failed {
+                    Executor { number, pool, deployment }.run(&jobs, &done);
+                }
+            }));
+            jobs_senders.push(jobs_sender);
+            ready.push(warm);
+        }
+        drop(done_sender);
+        for warm in ready {
+            let prewarmed =
+                warm.recv().map_err(|_| StartError("an executor died while it started".to_owned()))?;
+            prewarmed.map_err(|e| failed("a function's instance could not be made", e))?;
+        }
+
+        let queue =
+            QueueSink::open(Arc::clone(&store.queue)).map_err(|e| failed("the queue can't be opened", e))?;
+        let waiting = queue.end() - progress.watermark.min(queue.end());
+        let scribe = Scribe {
+            queue,
+            journal: Journal::open(Arc::clone(&store.journal))
+                .map_err(|e| failed("the journal can't be opened", e))?,
+            dead_letters: DeadLetters::new(Arc::clone(&store.dead_letters)),
+            store: Arc::clone(&store),
+            limits: scribe::Limits {
+                queue_bytes: settings.queue_max_bytes.0,
+                journal_bytes: settings.journal_max_bytes.0,
+                min_free: settings.data_min_free.0,
+            },
+            disk: Disk::new(data.to_owned()),
+            healthy: Arc::clone(&healthy),
+        };
+        let source = QueueSource::open(Arc::clone(&store.queue), queue_uid, progress.watermark)
+            .map_err(|e| failed("the queue can't be read", e))?;
+        let answers = Answers { settled: settled_sender, durable: durable_sender };
+        others.push(tasks::thread("scribe", move || scribe.run(&accepted, &batches, &answers)));
+        let unreadable = Arc::clone(&healthy);
+        others.push(tasks::thread("queue", move || {
+            if let Err(error) = source.run(&durable, &arrivals_sender) {
+                unreadable.store(false, Ordering::Relaxed);
+                tracing::error!(%error, "the queue can't be read on: restart the worker once that is mended");
+            }
+        }));
+        let channels =
+            Channels { arrivals, executors: jobs_senders, done, scribe: batches_sender, settled, requests };
+        let dispatcher = Dispatcher::new(core, deployment, queue_uid, progress, channels);
+        let dispatcher = tasks::thread("dispatcher", move || dispatcher.run());
+
+        let (stop, stopped) = watch::channel(false);
+        let http = local(&http_listener)?;
+        let admin = local(&admin_listener)?;
+        let socket = console::socket(data);
+        let mut servers = vec![tasks::task({
+            let source = HttpSource::new(http_settings, broker_paths(config), intake);
+            let limits = listener::Limits {
+                connections: settings.http_max_connections as usize,
+                header_timeout: settings.http_header_timeout,
+            };
+            listener::serve(http_listener, limits, stopped.clone(), move |request| {
+                Arc::clone(&source).handle(request)
+            })
+        })];
+        servers.push(tasks::task({
+            let readiness = Readiness { healthy, stopping: Arc::clone(&stopping) };
+            let limits = listener::Limits { connections: 64, header_timeout: settings.http_header_timeout };
+            listener::serve(admin_listener, limits, stopped.clone(), move |request| {
+                readiness.clone().handle(request)
+            })
+        }));
+        servers.push(tasks::task({
+            // A socket left over from a worker that was killed: the lock says that nobody listens on it.
+            let _ = std::fs::remove_file(&socket);
+            let listener = UnixListener::bind(&socket)
+                .and_then(|listener| {
+                    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
+                    Ok(listener)
+                })
+                .map_err(|e| failed(format!("the console {} can't be opened", socket.display()), e))?;
+            Console { store, dispatcher: requests_sender.clone() }.serve(listener, stopped)
+        }));
+        if waiting > 0 {
+            tracing::info!(events = waiting, "going on with what the queue holds");
+        }
+        Ok(Worker {
+            http,
+            admin,
+            requests: requests_sender,
+            stop,
+            stopping,
+            dispatcher,
+            others,
+            servers,
+            console: socket,
+            _lock: lock,
+        })
+    }
+
+    /// Takes nothing new in and waits until what is in flight has settled, or for the deadline.
+    pub async fn drain(self, deadline: std::time::Duration) -> Drained {
+        self.stopping.store(true, Ordering::Relaxed);
+        let _ = self.stop.send(true);
+        for server in self.servers {
+            let _ = server.await;
+        }
+        let _ = std::fs::remove_file(&self.console);
+        let Worker { requests, dispatcher, others, _lock, .. } = self;
+        let ended = tokio::task::spawn_blocking(move || {
+            let _ = requests.send(Request::Drain { deadline });
+            drop(requests);
+            let drained = dispatcher.join().unwrap_or(Drained::Unsettled(0));
+            // The loop has let go of all channels: the others end by themselves, the scribe after its last flush. An
+            // executor inside a call that does not end is left behind: nothing waits for it.
+            for thread in others {
+                if drained == Drained::AllSettled || thread.thread().name() == Some("scribe") {
+                    let _ = thread.join();
+                }
+            }
+            drained
+        });
+        ended.await.unwrap_or(Drained::Unsettled(0))
+    }
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                format!(" (is another worker running? {setting} can name another port)")
+            }
+            _ => String::new(),
+        };
+        StartError(format!("{setting}: can't listen on {address}: {error}{hint}"))
+    })
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|e| failed("a listener has no address", e))
+}
+
+fn load_functions(
+    engine: &Engine,
+    config: &Config,
+    settings: &Settings,
+) -> Result<Vec<Arc<Module>>, StartError> {
+    let limits =
+        function::Limits { output: u32::try_from(settings.function_max_output.0).unwrap_or(u32::MAX) };
+    let mut modules = Vec::new();
+    for function in &config.functions {
+        let name = format!("{}/{}", function.namespace, function.name);
+        let module =
+            Module::load(engine, &name, &function.module, limits).map_err(|e| StartError(e.to_string()))?;
+        match module.origin() {
+            Origin::Compiled(took) => {
+                tracing::info!(function = %name, took_ms = took.as_millis() as u64, "compiled");
+            }
+            Origin::Replaced(took) => {
+                let took_ms = took.as_millis() as u64;
+                tracing::warn!(function = %name, took_ms, "the compiled function was damaged: compiled anew");
+            }
+            Origin::Cached => tracing::debug!(function = %name, "loaded from the cache"),
+        }
+        modules.push(module);
+    }
+    Ok(modules)
+}
+
+fn progress(store: &Store) -> Result<Progress, StartError> {
+    let bytes = store.queue.state(scribe::PROGRESS).map_err(|e| StartError(e.to_string()))?;
+    match bytes {
+        None => Ok(Progress::default()),
+        Some(bytes) => Progress::decode(&bytes).map_err(|e| failed("the queue's progress can't be read", e)),
+    }
+}
+
+fn executor_count(settings: &Settings) -> usize {
+    match settings.executors {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        count => count as usize,
+    }
+}
+
+fn broker_paths(config: &Config) -> HashMap<String, Uid> {
+    config.brokers.iter().map(|b| (format!("{}/{}", b.namespace, b.name), b.uid)).collect()
+}
+
+fn http_settings(settings: &Settings) -> Result<http::Settings, StartError> {
+    let resolve = |reference: &SecretRef| {
+        reference
+            .resolve(&settings.secrets_dir, &|name| std::env::var(name).ok())
+            .map_err(|e| failed("http.token", e))
+    };
+    Ok(http::Settings {
+        max_body: size(settings.http_max_body),
+        max_batch: settings.http_max_batch as usize,
+        body_timeout: settings.http_request_timeout,
+        max_concurrent_requests: settings.http_max_concurrent_requests as usize,
+        requests_per_second: settings.http_rate_limit_per_second,
+        // 0: as many at once as in a second.
+        burst: match settings.http_rate_limit_burst {
+            0 => settings.http_rate_limit_per_second,
+            burst => burst,
+        },
+        token: settings.http_token.as_ref().map(resolve).transpose()?,
+    })
+}
+
+fn size(bytes: Bytes) -> usize {
+    usize::try_from(bytes.0).unwrap_or(usize::MAX)
+}
