@@ -1,6 +1,8 @@
 //! The deciding core. Pure: inputs in, effects out; no clock, no I/O, no async, no logging.
 
 pub mod core;
+#[cfg(test)]
+mod core_tests;
 pub mod delivery;
 pub mod lane;
 pub mod ledger;

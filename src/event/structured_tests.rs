@@ -1,3 +1,5 @@
+//! Tests of the JSON format: too many to stand below it.
+
 use proptest::prelude::*;
 
 use super::*;
