@@ -1,7 +1,8 @@
 //! One worker for one data directory.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -21,7 +22,8 @@ pub enum Locked {
 
 impl Lock {
     pub fn take(data: &Path) -> Result<Lock, Locked> {
-        std::fs::create_dir_all(data).map_err(Locked::Failed)?;
+        // What is in it is nobody else's business.
+        DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(Locked::Failed)?;
         let path = data.join("weir.lock");
         let mut file = OpenOptions::new()
             .read(true)

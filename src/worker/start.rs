@@ -17,7 +17,7 @@ use super::deployment::Deployment;
 use super::dispatcher::{Channels, Dispatcher, Drained, Request};
 use super::executor::Executor;
 use super::listener;
-use super::lock::{Lock, Locked};
+use super::lock::Lock;
 use super::query::Store;
 use super::scribe::{self, Answers, Disk, Scribe};
 use super::tasks;
@@ -74,12 +74,8 @@ impl Worker {
     /// Must be called on a tokio runtime. When it returns, events are accepted.
     pub async fn start(config: &Config, settings: &Settings) -> Result<Worker, StartError> {
         let data = settings.data_dir.as_path();
-        let lock = Lock::take(data).map_err(|error| match error {
-            Locked::By(_) => failed(format!("the data directory {} can't be used", data.display()), error),
-            Locked::Failed(_) => {
-                failed(format!("the data directory {} can't be used", data.display()), error)
-            }
-        })?;
+        let lock = Lock::take(data)
+            .map_err(|error| failed(format!("the data directory {} can't be used", data.display()), error))?;
         // The listeners come first: an address that is taken is found before anything else is begun.
         let http_listener = bind(settings.http_address, "http.address").await?;
         let admin_listener = bind(settings.admin_address, "admin.address").await?;

@@ -1,9 +1,18 @@
 //! The only place that starts threads and tasks, so that each has a name and none is forgotten.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
-/// A named thread of the worker.
+/// A named thread of the worker. One that panics takes the process with it: the others would wait for it for ever, and
+/// a restart loses nothing.
 pub fn thread<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let thread = name.to_owned();
+    let body = move || {
+        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+            tracing::error!(%thread, "a thread of the worker died: the worker stops, to be started again");
+            std::process::abort()
+        })
+    };
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(body)
