@@ -182,10 +182,12 @@ fn as_event(deployment: &Deployment, job: &Job, failure: &Failure) -> Vec<u8> {
     record
 }
 
+/// How often an event may still come round. What a publisher says is taken only where it is no more than we give.
 fn hops(event: &Event<'_>) -> i32 {
-    match event.extension(HOPS) {
+    let said = match event.extension(HOPS) {
         Some(Value::Integer(hops)) => *hops,
         Some(Value::String(text)) => text.parse().unwrap_or(FIRST_HOPS),
         _ => FIRST_HOPS,
-    }
+    };
+    said.clamp(0, FIRST_HOPS)
 }
