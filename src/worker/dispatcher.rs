@@ -171,8 +171,17 @@ impl Dispatcher {
             // The queue could not be read on (its thread has said why): finish what is in flight.
             Err(TryRecvError::Disconnected) => self.channels.arrivals = never(),
         }
-        let requests: Vec<Request> = self.channels.requests.try_iter().collect();
-        requests.into_iter().for_each(|request| self.answer(request));
+        loop {
+            match self.channels.requests.try_recv() {
+                Ok(request) => self.answer(request),
+                Err(TryRecvError::Empty) => break,
+                // A closed channel is always ready: waiting on it would never sleep.
+                Err(TryRecvError::Disconnected) => {
+                    self.channels.requests = never();
+                    break;
+                }
+            }
+        }
     }
 
     fn wake(&self) -> Instant {

@@ -58,6 +58,8 @@ pub const PROGRESS: &str = "progress";
 /// A group commit takes in no more than this many messages and bytes.
 const GROUP_MESSAGES: usize = 4096;
 const GROUP_BYTES: usize = 4 << 20;
+/// How often a full disk or queue is looked at when nothing happens.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct Scribe {
@@ -102,7 +104,12 @@ impl Scribe {
             if batches_open {
                 select.recv(batches);
             }
-            select.ready();
+            if self.healthy.load(Ordering::Relaxed) {
+                select.ready();
+            } else {
+                // Not ready, so nobody may send anything: whether there is room again is not learned from a message.
+                let _ = select.ready_timeout(LOOK_AGAIN);
+            }
             let mut group = Group::default();
             let refusal = self.refusal();
             self.healthy.store(refusal.is_none(), Ordering::Relaxed);

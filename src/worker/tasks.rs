@@ -3,13 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
-/// A named thread of the worker. One that panics takes the process with it: the others would wait for it for ever, and
-/// a restart loses nothing.
+/// A named thread of the worker. If it panics the process ends: a worker that lacks a thread would stand still and
+/// look alive, whereas one that starts again goes on from what is on disk.
 pub fn thread<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    let thread = name.to_owned();
+    let called = name.to_owned();
     let body = move || {
         catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
-            tracing::error!(%thread, "a thread of the worker died: the worker stops, to be started again");
+            tracing::error!(thread = %called, "a thread panicked, a defect of the worker: ending at once");
             std::process::abort()
         })
     };
