@@ -20,13 +20,13 @@ use super::tasks;
 pub struct Limits {
     pub connections: usize,
     pub header_timeout: Duration,
+    /// How long open connections get to finish their request once the listener stops.
+    pub farewell: Duration,
 }
 
 /// Headers of a request, and the bytes that they may take up together.
 const HEADERS: usize = 100;
 const HEADER_BYTES: usize = 64 << 10;
-/// How long open connections get to finish their request once the worker stops.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 pub async fn serve<H, F>(listener: TcpListener, limits: Limits, mut stop: watch::Receiver<bool>, handler: H)
 where
@@ -60,7 +60,8 @@ where
     }
     drop(listener);
     let all = u32::try_from(limits.connections).expect("a connection limit fits in 32 bits");
-    let _ = tokio::time::timeout(FAREWELL, slots.acquire_many(all)).await;
+    // Each ends within the farewell: nothing of this listener is left when this returns.
+    let _ = slots.acquire_many(all).await;
 }
 
 /// Ends when the worker stops. (What `wait_for` returns is a lock's guard: not to be held while others wait.)
@@ -90,7 +91,10 @@ where
         ended = connection.as_mut() => ended,
         () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            match tokio::time::timeout(limits.farewell, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return tracing::debug!("a connection was cut off: its request did not end"),
+            }
         }
     };
     if let Err(error) = ended {

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 use tokio::net::{TcpListener, UnixListener};
@@ -37,6 +38,10 @@ use crate::source::queue::QueueSource;
 const INTAKE: usize = 4096;
 /// Segments of the queue that are read ahead.
 const READ_AHEAD: usize = 4;
+/// How long open connections get to finish their request once the worker stops.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How long the last flush may take beyond the drain's timeout. A disk that fails would take for ever.
+const LAST_FLUSH: Duration = Duration::from_secs(10);
 
 /// What stopped the worker from starting, in words that say what to do.
 #[derive(Debug)]
@@ -60,12 +65,13 @@ pub struct Worker {
     pub http: SocketAddr,
     pub admin: SocketAddr,
     requests: Sender<Request>,
-    stop: watch::Sender<bool>,
     stopping: Arc<AtomicBool>,
     /// The loop, with the threads that end after it in the order in which they do.
     dispatcher: JoinHandle<Drained>,
     others: Vec<JoinHandle<()>>,
-    servers: Vec<tokio::task::JoinHandle<()>>,
+    intake: Server,
+    /// The admin listener and the console: they answer until the very end.
+    answering: Vec<Server>,
     console: std::path::PathBuf,
     _lock: Lock,
 }
@@ -164,28 +170,37 @@ impl Worker {
         let dispatcher = Dispatcher::new(core, deployment, queue_uid, progress, channels);
         let dispatcher = tasks::thread("dispatcher", move || dispatcher.run());
 
-        let (stop, stopped) = watch::channel(false);
         let http = local(&http_listener)?;
         let admin = local(&admin_listener)?;
         let socket = console::socket(data);
-        let mut servers = vec![tasks::task({
+        let farewell = settings.drain_timeout.min(FAREWELL);
+        let intake = Server::start({
             let source = HttpSource::new(http_settings, broker_paths(config), intake);
             let limits = listener::Limits {
                 connections: settings.http_max_connections as usize,
                 header_timeout: settings.http_header_timeout,
+                farewell,
             };
-            listener::serve(http_listener, limits, stopped.clone(), move |request| {
-                Arc::clone(&source).handle(request)
-            })
-        })];
-        servers.push(tasks::task({
+            move |stop| {
+                listener::serve(http_listener, limits, stop, move |request| {
+                    Arc::clone(&source).handle(request)
+                })
+            }
+        });
+        let mut answering = vec![Server::start({
             let readiness = Readiness { healthy, stopping: Arc::clone(&stopping) };
-            let limits = listener::Limits { connections: 64, header_timeout: settings.http_header_timeout };
-            listener::serve(admin_listener, limits, stopped.clone(), move |request| {
-                readiness.clone().handle(request)
-            })
-        }));
-        servers.push(tasks::task({
+            let limits = listener::Limits {
+                connections: 64,
+                header_timeout: settings.http_header_timeout,
+                farewell: Duration::from_secs(1),
+            };
+            move |stop| {
+                listener::serve(admin_listener, limits, stop, move |request| {
+                    readiness.clone().handle(request)
+                })
+            }
+        })];
+        answering.push(Server::start({
             // A socket left over from a worker that was killed: the lock says that nobody listens on it.
             let _ = std::fs::remove_file(&socket);
             let listener = UnixListener::bind(&socket)
@@ -194,7 +209,8 @@ impl Worker {
                     Ok(listener)
                 })
                 .map_err(|e| failed(format!("the console {} can't be opened", socket.display()), e))?;
-            Console { store, dispatcher: requests_sender.clone() }.serve(listener, stopped)
+            let console = Console { store, dispatcher: requests_sender.clone() };
+            move |stop| console.serve(listener, stop)
         }));
         if waiting > 0 {
             tracing::info!(events = waiting, "going on with what the queue holds");
@@ -203,39 +219,73 @@ impl Worker {
             http,
             admin,
             requests: requests_sender,
-            stop,
             stopping,
             dispatcher,
             others,
-            servers,
+            intake,
+            answering,
             console: socket,
             _lock: lock,
         })
     }
 
-    /// Takes nothing new in and waits until what is in flight has settled, or for the deadline.
-    pub async fn drain(self, deadline: std::time::Duration) -> Drained {
+    /// Takes nothing new in and waits until what is in flight has settled, or for the deadline. Meanwhile probes and
+    /// questions are answered.
+    pub async fn drain(self, timeout: Duration) -> Drained {
         self.stopping.store(true, Ordering::Relaxed);
-        let _ = self.stop.send(true);
-        for server in self.servers {
-            let _ = server.await;
-        }
-        let _ = std::fs::remove_file(&self.console);
-        let Worker { requests, dispatcher, others, _lock, .. } = self;
-        let ended = tokio::task::spawn_blocking(move || {
-            let _ = requests.send(Request::Drain { deadline });
-            drop(requests);
-            let drained = dispatcher.join().unwrap_or(Drained::Unsettled(0));
-            // The loop has let go of all channels: the others end by themselves, the scribe after its last flush. An
-            // executor inside a call that does not end is left behind: nothing waits for it.
-            for thread in others {
-                if drained == Drained::AllSettled || thread.thread().name() == Some("scribe") {
-                    let _ = thread.join();
-                }
-            }
-            drained
+        let Worker { requests, dispatcher, others, intake, answering, console, _lock, .. } = self;
+        let settled = tokio::task::spawn_blocking(move || {
+            let _ = requests.send(Request::Drain { deadline: timeout });
+            dispatcher.join().unwrap_or(Drained::Unsettled(0))
         });
-        ended.await.unwrap_or(Drained::Unsettled(0))
+        let drain = async {
+            let (drained, ()) = tokio::join!(settled, intake.stop());
+            let drained = drained.unwrap_or(Drained::Unsettled(0));
+            // The loop and the listener have let go of all channels: the others end by themselves, the scribe after its
+            // last flush. An executor inside a call that does not end is left behind: nothing waits for it.
+            let ended = tokio::task::spawn_blocking(move || {
+                for thread in others {
+                    if drained == Drained::AllSettled || thread.thread().name() == Some("scribe") {
+                        let _ = thread.join();
+                    }
+                }
+            });
+            let _ = ended.await;
+            drained
+        };
+        let drained = tokio::time::timeout(timeout + LAST_FLUSH, drain).await.unwrap_or_else(|_| {
+            tracing::error!(
+                "the last of it could not be written in time: see what the log says of the store"
+            );
+            Drained::Unsettled(0)
+        });
+        for server in answering {
+            server.stop().await;
+        }
+        let _ = std::fs::remove_file(console);
+        drained
+    }
+}
+
+/// A task that serves until it is told to stop.
+#[derive(Debug)]
+struct Server {
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    fn start<F>(serve: impl FnOnce(watch::Receiver<bool>) -> F) -> Server
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (stop, stopped) = watch::channel(false);
+        Server { stop, task: tasks::task(serve(stopped)) }
+    }
+
+    async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.task.await;
     }
 }
 
