@@ -1,0 +1,148 @@
+//! What becomes of events that fail: retried, then kept as dead letters, holding back what their order requires and
+//! nothing else.
+
+mod worker;
+
+use weir::worker::query::EntryLine;
+use worker::{Home, Running, eventually, guests};
+
+/// A trigger of `broker` for events of type `ty`, and more of its spec. Functions are named after their modules.
+fn trigger(name: &str, broker: &str, filter: &str, function: &str, more: &str) -> String {
+    format!(
+        r#"
+apiVersion: eventing.knative.dev/v1
+kind: Trigger
+metadata: {{name: {name}}}
+spec:
+  broker: {broker}
+  filter: {{attributes: {{{filter}}}}}
+  subscriber: {{ref: {{apiVersion: weir.dev/v1alpha1, kind: Function, name: {function}}}}}
+  {more}
+---
+"#
+    )
+}
+
+fn home(functions: &[(&str, Vec<u8>)], triggers: &[String]) -> Home {
+    let mut documents = triggers.concat();
+    for (name, _) in functions {
+        documents += &format!(
+            "apiVersion: weir.dev/v1alpha1\nkind: Function\nmetadata: {{name: {name}}}\nspec: {{module: {name}.wasm}}\n---\n"
+        );
+    }
+    let home = Home::new(&documents);
+    for (name, module) in functions {
+        home.write(&format!("{name}.wasm"), module);
+    }
+    home
+}
+
+/// The entries about an event, once there are `count` or more of them.
+fn entries(home: &Home, id: &str, count: usize) -> Vec<EntryLine> {
+    eventually(&format!("{count} attempts at {id}"), || {
+        let mut entries = home.journal();
+        entries.retain(|entry| entry.event_id == id);
+        (entries.len() >= count).then_some(entries)
+    })
+}
+
+#[test]
+fn a_trap_is_retried_as_said_and_then_a_dead_letter_and_its_lane_goes_on() {
+    let retried = "delivery: {retry: 2, backoffDelay: PT0.01S}";
+    let home = home(
+        &[("brittle", guests::brittle())],
+        &[trigger("tasks", "default", "type: task", "brittle", retried)],
+    );
+    let worker = Running::start(&home, &[]);
+    let key = [("ce-partitionkey", "k")];
+    worker.publish("task", "bad", &key, r#""!""#);
+    worker.publish("task", "good", &key, "1");
+    assert_eq!(entries(&home, "good", 1)[0].outcome, "succeeded");
+    assert_eq!(worker.terminate().code, Some(0));
+
+    let journal = home.journal();
+    let seen: Vec<_> = journal
+        .iter()
+        .map(|e| (e.event_id.as_str(), e.attempt, e.outcome.as_str(), e.reason.as_str()))
+        .collect();
+    let expected = [
+        ("bad", 1, "trapped", "unreachable"),
+        ("bad", 2, "trapped", "unreachable"),
+        ("bad", 3, "trapped", "unreachable"),
+        ("good", 1, "succeeded", "none"),
+    ];
+    assert_eq!(seen, expected);
+    let letters = home.dead_letters();
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    let letter = &letters[0];
+    assert_eq!(
+        (letter.event_id.as_str(), letter.attempts, letter.reason.as_str()),
+        ("bad", 3, "unreachable")
+    );
+}
+
+#[test]
+fn a_waiting_retry_holds_back_its_key_and_nothing_else() {
+    let home = home(
+        &[("brittle", guests::brittle())],
+        &[trigger("tasks", "default", "type: task", "brittle", "delivery: {retry: 9, backoffDelay: PT5M}")],
+    );
+    let worker = Running::start(&home, &[]);
+    worker.publish("task", "bad", &[("ce-partitionkey", "held")], r#""!""#);
+    worker.publish("task", "behind", &[("ce-partitionkey", "held")], "1");
+    for n in 0..50 {
+        worker.publish("task", &format!("beside-{n}"), &[("ce-partitionkey", &format!("key-{n}"))], "1");
+    }
+    worker.publish("task", "keyless", &[], "1");
+    entries(&home, "keyless", 1);
+    (0..50).for_each(|n| assert_eq!(entries(&home, &format!("beside-{n}"), 1)[0].outcome, "succeeded"));
+    assert!(home.journal().iter().all(|entry| entry.event_id != "behind"));
+    assert_eq!(entries(&home, "bad", 1).len(), 1);
+    let status = home.status();
+    assert_eq!((status.events_in_flight, status.waiting_retries), (2, 1));
+    worker.kill();
+}
+
+#[test]
+fn replies_that_go_round_end_as_a_dead_letter() {
+    let home = home(
+        &[("echo", guests::answering("again"))],
+        &[trigger("echoes", "default", "type: again", "echo", "")],
+    );
+    let worker = Running::start(&home, &[]);
+    // What a publisher claims of the hops left is believed only where it is within bounds.
+    for (id, hops) in [("plain", ""), ("least", "-2147483648"), ("most", "2147483647"), ("spent", "0")] {
+        let more = [("ce-knativebrokerttl", hops)];
+        worker.publish("again", id, &more[usize::from(hops.is_empty())..], "1");
+    }
+    eventually("every loop has ended", || (home.dead_letters().len() == 4).then_some(()));
+    assert_eq!(worker.terminate().code, Some(0));
+    let letters = home.dead_letters();
+    assert!(letters.iter().all(|letter| letter.reason == "hops"), "{letters:?}");
+    // One event and 254 replies to replies, twice; two that may not be answered at all.
+    assert_eq!(home.cost().entries, 2 * 255 + 2);
+}
+
+#[test]
+fn a_dead_letter_to_a_broker_arrives_there_with_what_it_failed_of() {
+    let sink = "delivery: {retry: 0, deadLetterSink: {ref: {apiVersion: eventing.knative.dev/v1, kind: Broker, \
+                name: morgue}}}";
+    let failed = "type: task, knativeerrordest: default/brittle, knativeerrorcode: unreachable, knativeerrordata: \"\"";
+    let morgue =
+        "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {name: morgue}\n---\n".to_owned();
+    let home = home(
+        &[("brittle", guests::brittle()), ("audit", guests::audit())],
+        &[
+            morgue,
+            trigger("tasks", "default", "type: task", "brittle", sink),
+            trigger("buried", "morgue", failed, "audit", ""),
+        ],
+    );
+    let worker = Running::start(&home, &[]);
+    worker.publish("task", "bad", &[], r#""!""#);
+    let both = entries(&home, "bad", 2);
+    assert_eq!(worker.terminate().code, Some(0));
+    let seen: Vec<_> = both.iter().map(|e| (e.trigger.as_str(), e.outcome.as_str())).collect();
+    assert_eq!(seen, [("default/tasks", "trapped"), ("default/buried", "succeeded")]);
+    assert!(home.dead_letters().is_empty(), "the worker's own store has none of it");
+}
