@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The layout of a volume. A worker reads its own and the one before; there is none before yet.
 const FORMAT: u8 = 1;
@@ -21,11 +21,9 @@ pub struct Log {
     limits: Limits,
     /// By the number of their first segment. The last one is written to.
     volumes: RwLock<BTreeMap<u64, Volume>>,
-    next: AtomicU64,
+    pending: Mutex<Pending>,
     /// Segments below are on disk for good.
     flushed: AtomicU64,
-    /// Something was written since the last flush.
-    dirty: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +39,22 @@ impl Default for Limits {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Volume {
-    db: sled::Db,
+    /// `None` after a failure, until it could be opened again.
+    db: Option<sled::Db>,
     bytes: u64,
+}
+
+/// What has not been flushed. It is kept until it has: after a failure sled takes nothing in until it is opened anew,
+/// and has then forgotten what was not on disk.
+#[derive(Debug, Default)]
+struct Pending {
+    /// The number of the next segment.
+    next: u64,
+    segments: Vec<(u64, Vec<u8>)>,
+    state: BTreeMap<String, Vec<u8>>,
+    failed: bool,
 }
 
 /// What a log could not do, and where.
@@ -92,51 +102,73 @@ impl Log {
             directory: directory.to_owned(),
             limits,
             volumes: RwLock::new(volumes),
-            next: AtomicU64::new(next),
+            pending: Mutex::new(Pending { next, ..Pending::default() }),
             flushed: AtomicU64::new(next),
-            dirty: AtomicBool::new(false),
         };
         if log.volumes().is_empty() {
-            log.add_volume()?;
+            log.add_volume(next)?;
         }
         Ok(log)
     }
 
-    /// Adds a segment and returns its number. It is durable after the next [`flush`](Self::flush).
-    pub fn append(&self, segment: &[u8]) -> Result<u64, StoreError> {
-        if self.newest().bytes >= self.limits.volume_bytes {
-            self.flush()?;
-            self.add_volume()?;
-        }
-        self.dirty.store(true, Ordering::Relaxed);
-        let number = self.next.load(Ordering::Relaxed);
-        let mut volumes = self.volumes.write().expect("no panic holds this lock");
-        let volume = volumes.last_entry().expect("there is always a volume").into_mut();
-        volume.db.insert(segment_key(number), segment).map_err(|e| self.error("append to", &e))?;
-        volume.bytes += segment.len() as u64;
-        self.next.store(number + 1, Ordering::Release);
-        Ok(number)
+    /// Adds a segment and returns its number. It is durable after the next [`flush`](Self::flush), and can be read then.
+    pub fn append(&self, segment: Vec<u8>) -> u64 {
+        let mut pending = self.pending();
+        let number = pending.next;
+        pending.next += 1;
+        pending.segments.push((number, segment));
+        number
     }
 
-    /// Everything appended or set so far is on disk when this returns.
+    /// Sets a small named value beside the segments; durable with the next flush.
+    pub fn set_state(&self, name: &str, value: Vec<u8>) {
+        self.pending().state.insert(name.to_owned(), value);
+    }
+
+    /// Everything appended or set so far is on disk when this succeeds. When it fails, all of that is kept and can be
+    /// flushed again.
     pub fn flush(&self) -> Result<(), StoreError> {
-        if !self.dirty.load(Ordering::Relaxed) {
+        let mut pending = self.pending();
+        if pending.segments.is_empty() && pending.state.is_empty() {
             return Ok(());
         }
-        let next = self.next.load(Ordering::Acquire);
-        self.newest().db.flush().map_err(|e| self.error("flush", &e))?;
-        self.flushed.store(next, Ordering::Release);
-        self.dirty.store(false, Ordering::Relaxed);
+        if pending.failed {
+            self.reopen()?;
+            pending.failed = false;
+        }
+        if self.newest_bytes() >= self.limits.volume_bytes {
+            let first = pending.segments.first().map_or(pending.next, |(number, _)| *number);
+            self.add_volume(first)?;
+        }
+        let mut batch = sled::Batch::default();
+        for (number, segment) in &pending.segments {
+            batch.insert(segment_key(*number), segment.as_slice());
+        }
+        for (name, value) in &pending.state {
+            batch.insert(state_key(name), value.as_slice());
+        }
+        // A handle of its own: readers need not wait for the disk.
+        let db = self.newest()?;
+        let written = db.apply_batch(batch).and_then(|()| db.flush());
+        drop(db);
+        if let Err(cause) = written {
+            pending.failed = true;
+            return Err(self.error("write to", &cause));
+        }
+        let bytes = pending.segments.iter().map(|(_, segment)| segment.len() as u64).sum::<u64>();
+        self.volumes_mut().last_entry().expect("there is always a volume").get_mut().bytes += bytes;
+        pending.segments.clear();
+        pending.state.clear();
+        self.flushed.store(pending.next, Ordering::Release);
         Ok(())
     }
 
     pub fn get(&self, segment: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let volume = match self.volumes().range(..=segment).next_back() {
-            Some((_, volume)) => volume.clone(),
-            None => return Ok(None),
-        };
-        let value = volume.db.get(segment_key(segment)).map_err(|e| self.error("read from", &e))?;
-        Ok(value.map(|bytes| bytes.to_vec()))
+        // The lock is held while reading: a volume that is opened anew must be nobody else's.
+        let volumes = self.volumes();
+        let Some((_, volume)) = volumes.range(..=segment).next_back() else { return Ok(None) };
+        let value = volume.db(&self.directory)?.get(segment_key(segment));
+        Ok(value.map_err(|e| self.error("read from", &e))?.map(|bytes| bytes.to_vec()))
     }
 
     /// The first segment that is still there (or would be).
@@ -154,22 +186,26 @@ impl Log {
         self.flushed.load(Ordering::Acquire)
     }
 
-    /// A small named value beside the segments; durable with the next flush.
-    pub fn set_state(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.dirty.store(true, Ordering::Relaxed);
-        self.newest().db.insert(state_key(name), value).map_err(|e| self.error("write state to", &e))?;
-        Ok(())
-    }
-
+    /// What was set and flushed last.
     pub fn state(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         // A crash may have come between a new volume and the copy of the state into it.
         for volume in self.volumes().values().rev() {
-            let value = volume.db.get(state_key(name)).map_err(|e| self.error("read state from", &e))?;
-            if let Some(bytes) = value {
+            let value = volume.db(&self.directory)?.get(state_key(name));
+            if let Some(bytes) = value.map_err(|e| self.error("read state from", &e))? {
                 return Ok(Some(bytes.to_vec()));
             }
         }
         Ok(None)
+    }
+
+    /// Begins a new volume if the newest is full, so that it too can be dropped. The log may then be empty; its segments'
+    /// numbers and its state go on all the same.
+    pub fn roll(&self) -> Result<(), StoreError> {
+        if self.newest_bytes() >= self.limits.volume_bytes.max(1) {
+            self.flush()?;
+            self.add_volume(self.flushed())?;
+        }
+        Ok(())
     }
 
     /// Drops the volumes in which every segment is below `segment`, and gives their disk back.
@@ -177,7 +213,7 @@ impl Log {
         let mut dropped = 0;
         loop {
             let first = {
-                let mut volumes = self.volumes.write().expect("no panic holds this lock");
+                let mut volumes = self.volumes_mut();
                 let mut firsts = volumes.keys().copied();
                 match (firsts.next(), firsts.next()) {
                     (Some(first), Some(second)) if second <= segment => {
@@ -201,26 +237,53 @@ impl Log {
         self.volumes().values().map(|v| v.bytes).sum()
     }
 
-    fn add_volume(&self) -> Result<(), StoreError> {
-        let first = self.next.load(Ordering::Relaxed);
+    fn add_volume(&self, first: u64) -> Result<(), StoreError> {
+        if self.volumes().contains_key(&first) {
+            // It is empty: there is none to begin.
+            return Ok(());
+        }
         let volume = Volume::open(&self.volume_path(first), self.limits)?;
+        let db = volume.db(&self.directory)?;
         if let Some((_, previous)) = self.volumes().last_key_value() {
-            for state in previous.db.scan_prefix(STATE) {
+            for state in previous.db(&self.directory)?.scan_prefix(STATE) {
                 let (key, value) = state.map_err(|e| self.error("read state from", &e))?;
-                volume.db.insert(key, value).map_err(|e| self.error("write state to", &e))?;
+                db.insert(key, value).map_err(|e| self.error("write state to", &e))?;
             }
         }
-        volume.db.flush().map_err(|e| self.error("flush", &e))?;
-        self.volumes.write().expect("no panic holds this lock").insert(first, volume);
+        db.flush().map_err(|e| self.error("flush", &e))?;
+        self.volumes_mut().insert(first, volume);
         Ok(())
     }
 
-    fn volumes(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<u64, Volume>> {
+    /// Opens the newest volume anew, as after a crash.
+    fn reopen(&self) -> Result<(), StoreError> {
+        let mut volumes = self.volumes_mut();
+        let (&first, volume) = volumes.iter_mut().next_back().expect("there is always a volume");
+        // sled locks its files: the old handle must be gone before there can be a new one.
+        drop(volume.db.take());
+        *volume = Volume::open(&self.volume_path(first), self.limits)?;
+        Ok(())
+    }
+
+    fn volumes(&self) -> RwLockReadGuard<'_, BTreeMap<u64, Volume>> {
         self.volumes.read().expect("no panic holds this lock")
     }
 
-    fn newest(&self) -> Volume {
-        self.volumes().last_key_value().expect("there is always a volume").1.clone()
+    fn volumes_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<u64, Volume>> {
+        self.volumes.write().expect("no panic holds this lock")
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().expect("no panic holds this lock")
+    }
+
+    fn newest(&self) -> Result<sled::Db, StoreError> {
+        let volumes = self.volumes();
+        volumes.last_key_value().expect("there is always a volume").1.db(&self.directory).cloned()
+    }
+
+    fn newest_bytes(&self) -> u64 {
+        self.volumes().last_key_value().expect("there is always a volume").1.bytes
     }
 
     fn volume_path(&self, first: u64) -> PathBuf {
@@ -252,16 +315,23 @@ impl Volume {
                 db.insert(FORMAT_KEY, &[FORMAT]).map_err(|e| failed(e.to_string()))?;
             }
         }
-        let mut bytes = 0;
-        for segment in db.scan_prefix(SEGMENT) {
-            bytes += segment.map_err(|e| failed(e.to_string()))?.1.len() as u64;
-        }
-        Ok(Volume { db, bytes })
+        // What is on disk, not a walk through every value: a start is to be quick.
+        let empty = db.scan_prefix(SEGMENT).next().is_none();
+        let bytes = if empty { 0 } else { db.size_on_disk().map_err(|e| failed(e.to_string()))? };
+        Ok(Volume { db: Some(db), bytes })
+    }
+
+    fn db(&self, directory: &Path) -> Result<&sled::Db, StoreError> {
+        self.db.as_ref().ok_or_else(|| StoreError {
+            doing: "use",
+            path: directory.to_owned(),
+            cause: "it failed and could not be opened again yet".to_owned(),
+        })
     }
 
     fn last_segment(&self, path: &Path) -> Result<Option<u64>, StoreError> {
         let failed = |cause: String| StoreError { doing: "read", path: path.to_owned(), cause };
-        let Some(last) = self.db.scan_prefix(SEGMENT).next_back() else { return Ok(None) };
+        let Some(last) = self.db(path)?.scan_prefix(SEGMENT).next_back() else { return Ok(None) };
         let (key, _) = last.map_err(|e| failed(e.to_string()))?;
         let number = key.get(SEGMENT.len()..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
         number.map(Some).ok_or_else(|| failed(format!("a segment has the key {key:?}")))
@@ -293,27 +363,31 @@ mod tests {
     fn segments_and_state_survive_reopening_and_rolling() {
         let directory = tempfile::tempdir().unwrap();
         let log = Log::open(directory.path(), small()).unwrap();
-        log.set_state("watermark", b"7").unwrap();
+        log.set_state("watermark", b"7".to_vec());
         for n in 0..10u8 {
-            assert_eq!(log.append(&[n; 40]).unwrap(), u64::from(n));
+            assert_eq!(log.append(vec![n; 40]), u64::from(n));
+            log.flush().unwrap();
         }
         log.flush().unwrap();
         assert_eq!(log.flushed(), 10);
         drop(log);
         let log = Log::open(directory.path(), small()).unwrap();
-        assert_eq!(log.append(b"next").unwrap(), 10);
+        assert_eq!((log.append(b"next".to_vec()), log.get(10).unwrap()), (10, None));
         assert_eq!(log.get(9).unwrap().unwrap(), [9; 40]);
         assert_eq!(log.get(11).unwrap(), None);
         assert_eq!(log.state("watermark").unwrap().unwrap(), b"7");
-        assert_eq!(log.bytes(), 404);
+        log.flush().unwrap();
+        assert_eq!(log.get(10).unwrap().unwrap(), b"next");
     }
 
     #[test]
     fn dropping_gives_whole_volumes_back_and_never_the_one_written_to() {
         let directory = tempfile::tempdir().unwrap();
         let log = Log::open(directory.path(), small()).unwrap();
-        (0..9).for_each(|n| assert_eq!(log.append(&[0; 40]).unwrap(), n));
-        log.flush().unwrap();
+        for n in 0..9 {
+            assert_eq!(log.append(vec![0; 40]), n);
+            log.flush().unwrap();
+        }
         // Volumes begin at 0, 3 and 6.
         assert_eq!(log.drop_below(5).unwrap(), 1);
         assert_eq!((log.first(), log.get(2).unwrap()), (3, None));
@@ -323,11 +397,43 @@ mod tests {
     }
 
     #[test]
+    fn a_full_log_can_be_emptied_and_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Log::open(directory.path(), small()).unwrap();
+        log.set_state("watermark", b"7".to_vec());
+        (0..3).for_each(|n| assert_eq!(log.append(vec![0; 40]), n));
+        log.flush().unwrap();
+        log.roll().unwrap();
+        log.roll().unwrap();
+        assert_eq!((log.drop_below(3).unwrap(), log.bytes(), log.first()), (1, 0, 3));
+        drop(log);
+        let log = Log::open(directory.path(), small()).unwrap();
+        assert_eq!((log.first(), log.flushed(), log.append(b"next".to_vec())), (3, 3, 3));
+        assert_eq!(log.state("watermark").unwrap().unwrap(), b"7");
+    }
+
+    /// What happens after sled has failed: it is opened anew, and what was pending is still there.
+    #[test]
+    fn what_is_pending_survives_a_failure() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Log::open(directory.path(), small()).unwrap();
+        log.append(b"before".to_vec());
+        log.flush().unwrap();
+        log.append(b"pending".to_vec());
+        log.set_state("watermark", b"1".to_vec());
+        log.pending().failed = true;
+        log.flush().unwrap();
+        assert_eq!(log.get(0).unwrap().unwrap(), b"before");
+        assert_eq!(log.get(1).unwrap().unwrap(), b"pending");
+        assert_eq!(log.state("watermark").unwrap().unwrap(), b"1");
+    }
+
+    #[test]
     fn a_volume_of_another_format_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let log = Log::open(directory.path(), small()).unwrap();
-        log.newest().db.insert(FORMAT_KEY, &[9]).unwrap();
-        log.flush().unwrap();
+        log.volumes()[&0].db.as_ref().unwrap().insert(FORMAT_KEY, &[9]).unwrap();
+        log.volumes()[&0].db.as_ref().unwrap().flush().unwrap();
         drop(log);
         let error = Log::open(directory.path(), small()).unwrap_err().to_string();
         assert!(error.contains("format [9]") && error.contains("reads format 1"), "{error}");

@@ -38,7 +38,6 @@ impl<'a> Segment<'a> {
 pub struct Builder {
     records: Vec<u8>,
     count: u64,
-    whole: Vec<u8>,
 }
 
 impl Builder {
@@ -49,14 +48,14 @@ impl Builder {
         self.count += 1;
     }
 
-    pub fn encode(&mut self, first: u64) -> &[u8] {
-        self.whole.clear();
-        let mut out = Writer(&mut self.whole);
+    pub fn encode(&self, first: u64) -> Vec<u8> {
+        let mut whole = Vec::with_capacity(self.records.len() + 16);
+        let mut out = Writer(&mut whole);
         out.u8(FORMAT);
         out.varint(first);
         out.varint(self.count);
-        self.whole.extend_from_slice(&self.records);
-        &self.whole
+        whole.extend_from_slice(&self.records);
+        whole
     }
 
     pub fn count(&self) -> u64 {
@@ -83,7 +82,7 @@ mod tests {
         fn what_is_built_is_read(first in 0..u64::MAX / 2, records in prop::collection::vec((any::<u128>(), any::<Vec<u8>>()), 0..20)) {
             let mut builder = Builder::default();
             records.iter().for_each(|(broker, record)| builder.push(Uid(*broker), record));
-            let bytes = builder.encode(first).to_vec();
+            let bytes = builder.encode(first);
             let segment = Segment::decode(&bytes).unwrap();
             prop_assert_eq!(segment.first, first);
             prop_assert_eq!(segment.end(), first + records.len() as u64);

@@ -48,16 +48,15 @@ impl Journal {
         self.pending.push(entry, wall_ns);
     }
 
-    /// Appends what was pushed; durable after the log's next flush. False: there was nothing.
-    pub fn write(&mut self) -> Result<bool, StoreError> {
+    /// Appends what was pushed; durable after the log's next flush.
+    pub fn write(&mut self) {
         if self.pending.is_empty() {
-            return Ok(false);
+            return;
         }
         let (bytes, link) = self.pending.encode(&self.link);
-        self.log.append(bytes)?;
+        self.log.append(bytes);
         self.link = link;
         self.pending.clear();
-        Ok(true)
     }
 }
 
@@ -163,10 +162,10 @@ mod tests {
             entry(n).encode(&mut bytes);
             journal.push(&bytes, entry(n).wall_ns);
             if n % 3 == 0 {
-                journal.write().unwrap();
+                journal.write();
             }
         }
-        journal.write().unwrap();
+        journal.write();
         log.flush().unwrap();
     }
 
@@ -194,13 +193,13 @@ mod tests {
         let good = log.get(0).unwrap().unwrap();
         let mut bad = good.clone();
         *bad.get_mut(50).unwrap() ^= 1;
-        log.append(&bad).unwrap();
+        log.append(bad);
         log.flush().unwrap();
         assert!(matches!(read(&log, |_| ()), Err(JournalError::Corrupt(2, _))));
         let other = tempfile::tempdir().unwrap();
         let log = Log::open(other.path(), Default::default()).unwrap();
-        log.append(&good).unwrap();
-        log.append(&good).unwrap();
+        log.append(good.clone());
+        log.append(good);
         log.flush().unwrap();
         assert!(matches!(read(&log, |_| ()), Err(JournalError::Broken(1))));
     }

@@ -26,7 +26,6 @@ pub struct Link {
 pub struct Builder {
     entries: Vec<u8>,
     added: Totals,
-    whole: Vec<u8>,
 }
 
 impl Builder {
@@ -38,21 +37,20 @@ impl Builder {
     }
 
     /// The segment that goes on from `link`, and the link after it.
-    pub fn encode(&mut self, link: &Link) -> (&[u8], Link) {
+    pub fn encode(&self, link: &Link) -> (Vec<u8>, Link) {
         let totals = Totals {
             entries: link.totals.entries + self.added.entries,
             wall_ns: link.totals.wall_ns + self.added.wall_ns,
         };
-        let out = &mut self.whole;
-        out.clear();
-        let mut head = Writer(out);
+        let mut out = Vec::with_capacity(self.entries.len() + 128);
+        let mut head = Writer(&mut out);
         head.u8(FORMAT);
         head.0.extend_from_slice(&link.digest);
         head.varint(totals.entries);
         head.varint(totals.wall_ns);
         head.varint(self.added.entries);
         out.extend_from_slice(&self.entries);
-        let digest = *blake3::hash(out).as_bytes();
+        let digest = *blake3::hash(&out).as_bytes();
         out.extend_from_slice(&digest);
         (out, Link { digest, totals })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::event::Uid;
 use crate::event::segment::{Builder, Segment};
-use crate::store::{Log, StoreError};
+use crate::store::Log;
 
 #[derive(Debug)]
 pub struct QueueSink {
@@ -35,15 +35,14 @@ impl QueueSink {
         self.pending.push(broker, record);
     }
 
-    /// Appends what was pushed; durable after the log's next flush. False: there was nothing.
-    pub fn write(&mut self) -> Result<bool, StoreError> {
+    /// Appends what was pushed; durable after the log's next flush.
+    pub fn write(&mut self) {
         if self.pending.is_empty() {
-            return Ok(false);
+            return;
         }
         let count = self.pending.count();
-        self.log.append(self.pending.encode(self.next))?;
+        self.log.append(self.pending.encode(self.next));
         self.next += count;
         self.pending.clear();
-        Ok(true)
     }
 }

@@ -1,9 +1,10 @@
 //! Reads the embedded queue: from the first event that is not settled to the last that is durable, and on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::event::segment::Segment;
 use crate::event::{Envelope, Epoch, Position, Uid};
@@ -15,6 +16,9 @@ pub struct Arrival {
     pub envelope: Envelope,
     pub broker: Uid,
 }
+
+/// How long to wait for a store that fails.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// One segment's worth.
 pub type Arrivals = Vec<Arrival>;
@@ -39,13 +43,25 @@ impl QueueSource {
     /// takes the arrivals: that is the back-pressure.
     pub fn run(mut self, durable: &Receiver<()>, arrivals: &Sender<Arrivals>) -> Result<(), QueueError> {
         loop {
-            while let Some(batch) = self.read()? {
-                if arrivals.send(batch).is_err() {
-                    return Ok(());
+            match self.read() {
+                Ok(Some(batch)) => {
+                    if arrivals.send(batch).is_err() {
+                        return Ok(());
+                    }
                 }
-            }
-            if durable.recv().is_err() {
-                return Ok(());
+                Ok(None) => {
+                    if durable.recv().is_err() {
+                        return Ok(());
+                    }
+                }
+                // The store is being mended: the scribe tries until it is.
+                Err(QueueError::Store(error)) => {
+                    tracing::warn!(%error, "the queue can't be read just now");
+                    if durable.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected) {
+                        return Ok(());
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use backoff::backoff::Backoff;
-use crossbeam_channel::{Receiver, Select, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Select, Sender, TryRecvError};
 use tokio::sync::oneshot;
 
 use super::query::Store;
@@ -127,7 +127,7 @@ impl Scribe {
                     Err(TryRecvError::Disconnected) => batches_open = false,
                 }
             }
-            self.commit(group, answers);
+            self.commit(group, intake, answers);
         }
     }
 
@@ -175,7 +175,7 @@ impl Scribe {
 
     /// Writes until it succeeds: publishers are told of a failure at once, but what has been attempted is never
     /// forgotten, and nothing settles before it is on disk.
-    fn commit(&mut self, group: Group, answers: &Answers) {
+    fn commit(&mut self, group: Group, intake: &Receiver<Accepted>, answers: &Answers) {
         let mut accepted = group.accepted;
         let mut backoff = patience();
         loop {
@@ -200,7 +200,7 @@ impl Scribe {
                     for answer in accepted.drain(..) {
                         let _ = answer.send(Err(Refused::Store));
                     }
-                    std::thread::sleep(wait);
+                    refuse(intake, Instant::now() + wait);
                 }
             }
         }
@@ -209,11 +209,11 @@ impl Scribe {
     /// True: the queue has grown.
     fn write(&mut self, progress: Option<&Progress>) -> Result<bool, StoreError> {
         let durable = self.store.queue.flushed();
-        self.queue.write()?;
-        self.dead_letters.write()?;
-        self.journal.write()?;
+        self.queue.write();
+        self.dead_letters.write();
+        self.journal.write();
         if let Some(progress) = progress {
-            self.store.queue.set_state(PROGRESS, &progress.encode())?;
+            self.store.queue.set_state(PROGRESS, progress.encode());
         }
         for log in [&self.store.dead_letters, &self.store.journal, &self.store.queue] {
             log.flush()?;
@@ -253,6 +253,21 @@ impl Group {
 }
 
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Tells publishers no until it is time to try again: nobody hangs on a disk that fails.
+fn refuse(intake: &Receiver<Accepted>, until: Instant) {
+    loop {
+        match intake.recv_deadline(until) {
+            Ok(accepted) => {
+                let _ = accepted.answer.send(Err(Refused::Store));
+            }
+            Err(RecvTimeoutError::Timeout) => return,
+            Err(RecvTimeoutError::Disconnected) => {
+                return std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            }
+        }
+    }
+}
 
 /// How long to wait between tries at a failing disk. (`backoff` pulls the unmaintained `instant`: see deny.toml. It is
 /// used here alone.)
