@@ -9,6 +9,7 @@ pub mod options;
 pub mod post;
 pub mod publish;
 pub mod run;
+pub mod status;
 pub mod stored;
 pub mod style;
 pub mod table;
@@ -50,6 +51,8 @@ enum Command {
     Cost(cost::CostOf),
     /// Show what each attempt did: trigger, function, reply, outcome, cost
     Journal(journal::Show),
+    /// Show what the running worker has done since its start; fail if none runs
+    Status(status::StatusOf),
     /// Print the script that completes weir's commands in a shell
     Completions { shell: clap_complete::Shell },
     /// Print the version, with --verbose those of what weir is made of
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Invoke(invoke) => invoke.main(),
         Command::Cost(cost) => cost.main(),
         Command::Journal(show) => show.main(),
+        Command::Status(status) => status.main(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "weir", &mut std::io::stdout());
             Ok(())

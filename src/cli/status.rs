@@ -1,0 +1,56 @@
+//! `weir status`: asks the running worker what it has done since it started. A container's health check is this, too.
+
+use clap::Args;
+
+use super::cost::Format;
+use super::exit::{Failed, Outcome};
+use super::options::Options;
+use super::stored;
+use super::table::{Align, Table};
+use crate::worker::console::{self, Ask, StatusAnswer};
+
+/// Ends with 1 where no worker answers.
+#[derive(Debug, Args)]
+pub struct StatusOf {
+    #[command(flatten)]
+    options: Options,
+    /// A table for people, JSON for programs
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+impl StatusOf {
+    pub fn main(&self) -> Outcome {
+        let data = self.options.settings()?.data_dir;
+        let unanswered = |cause: &dyn std::fmt::Display| {
+            Failed::error(format!("the worker of {}: {cause}", data.display()))
+        };
+        let text = match console::ask(&data, Ask::Status) {
+            Ok(Some(Ok(text))) => text,
+            Ok(Some(Err(error))) => return Err(unanswered(&error)),
+            Ok(None) => return Err(unanswered(&"none runs, or it has not started yet")),
+            Err(error) => return Err(unanswered(&error)),
+        };
+        match self.format {
+            Format::Json => anstream::print!("{text}"),
+            Format::Table => stored::lines(&text)?.iter().for_each(print),
+        }
+        Ok(())
+    }
+}
+
+fn print(status: &StatusAnswer) {
+    let columns = [
+        ("ARRIVED", status.arrived),
+        ("SETTLED", status.settled),
+        ("IN FLIGHT", status.events_in_flight),
+        ("ATTEMPTS", status.attempts),
+        ("WAITING RETRIES", status.waiting_retries),
+        ("DELIVERED", status.delivered),
+        ("DEAD LETTERED", status.dead_lettered),
+        ("UNROUTED", status.unrouted),
+    ];
+    let mut table = Table::new(&columns.map(|(name, _)| (name, Align::Right)));
+    table.row(columns.map(|(_, count)| count.to_string()).to_vec());
+    table.print();
+}
