@@ -40,8 +40,7 @@ fn home(functions: &[(&str, Vec<u8>)], triggers: &[String]) -> Home {
 /// The entries about an event, once there are `count` or more of them.
 fn entries(home: &Home, id: &str, count: usize) -> Vec<EntryLine> {
     eventually(&format!("{count} attempts at {id}"), || {
-        let mut entries = home.journal();
-        entries.retain(|entry| entry.event_id == id);
+        let entries = home.about(id);
         (entries.len() >= count).then_some(entries)
     })
 }

@@ -61,6 +61,11 @@ impl Home {
         self.ask(&["journal", "--last", "1000000", "--format", "json"])
     }
 
+    /// The entries about one event.
+    pub fn about(&self, id: &str) -> Vec<EntryLine> {
+        self.ask(&["journal", "--event", id, "--last", "1000000", "--format", "json"])
+    }
+
     pub fn dead_letters(&self) -> Vec<DeadLetterLine> {
         self.ask(&["journal", "--dead-letters", "--last", "1000000", "--format", "json"])
     }
