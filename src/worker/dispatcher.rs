@@ -21,7 +21,10 @@ pub const WINDOW: usize = 256;
 const JOBS_PER_MESSAGE: usize = 64;
 /// While this many attempts wait for the scribe, no more results are taken in.
 const UNWRITTEN: usize = 8192;
-const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+/// After a kill, what has settled since the last commit runs again: thousands of events in a tenth of a second.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(10);
+/// How long to sleep when nothing is due.
+const IDLE: Duration = Duration::from_secs(60);
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What other parts want of the loop.
@@ -78,6 +81,8 @@ pub struct Dispatcher {
     in_hand: Vec<usize>,
     unwritten: Batch,
     committed: Progress,
+    /// How many events had settled by then.
+    committed_events: u64,
     commit_due: Instant,
     draining: Option<Draining>,
 }
@@ -109,7 +114,8 @@ impl Dispatcher {
             jobs: VecDeque::new(),
             unwritten: Batch::default(),
             committed: progress.clone(),
-            commit_due: Instant::now() + COMMIT_INTERVAL,
+            committed_events: 0,
+            commit_due: Instant::now(),
             draining: None,
         };
         dispatcher.inputs.push(Input::Assigned { source: queue, partition: 0, progress });
@@ -185,7 +191,7 @@ impl Dispatcher {
     }
 
     fn wake(&self) -> Instant {
-        let mut wake = self.commit_due;
+        let mut wake = if self.is_behind() { self.commit_due } else { Instant::now() + IDLE };
         if let Some(due) = self.core.next_due() {
             wake = wake.min(Instant::now() + self.clock.now().until(due));
         }
@@ -231,15 +237,21 @@ impl Dispatcher {
 
     /// On the interval, if anything has settled: tells the scribe how far.
     fn commit(&mut self) {
-        if Instant::now() < self.commit_due {
-            return;
+        let now = Instant::now();
+        if self.is_behind() && now >= self.commit_due {
+            self.commit_due = now + COMMIT_INTERVAL;
+            self.note_progress();
         }
-        self.commit_due = Instant::now() + COMMIT_INTERVAL;
-        self.note_progress();
+    }
+
+    /// Has anything settled since the last commit?
+    fn is_behind(&self) -> bool {
+        self.core.counts().settled != self.committed_events
     }
 
     fn note_progress(&mut self) {
         let progress = self.core.progress(self.queue, 0).expect("the queue is assigned at the start");
+        self.committed_events = self.core.counts().settled;
         if progress != self.committed {
             self.committed = progress.clone();
             self.unwritten.progress = Some(progress);

@@ -226,13 +226,17 @@ impl Scribe {
 
     /// Gives back the disk of what is settled, and of the oldest entries past the journal's limit.
     fn forget(&self, watermark: u64) -> Result<(), StoreError> {
-        match segment_of(&self.store.queue, watermark) {
-            Ok(segment) => self.store.queue.drop_below(segment)?,
-            Err(error) => {
-                tracing::error!(%error, "settled events can't be dropped from the queue");
-                0
+        // To find the watermark's segment is work, and the last volume always stays.
+        if self.store.queue.second_volume().is_some() {
+            match segment_of(&self.store.queue, watermark) {
+                Ok(segment) => {
+                    self.store.queue.drop_below(segment)?;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "settled events can't be dropped from the queue");
+                }
             }
-        };
+        }
         while self.store.journal.bytes() > self.limits.journal_bytes {
             let second = self.store.journal.second_volume();
             let Some(segment) = second else { break };
