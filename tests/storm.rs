@@ -108,8 +108,10 @@ fn storm(round: u32, dice: &mut Dice) {
     let entries = verdict::check(&home, &orders);
     let sent_again: u64 = published.iter().map(|p| p.repeats).sum();
     println!(
-        "storm {round}: {KILLS} kills, {} orders answered 202 ({sent_again} tries in vain), {entries} attempts journalled",
-        orders.len()
+        "storm {round}: {KILLS} kills, {} orders answered 202 ({sent_again} tries in vain), {entries} attempts \
+         journalled, {} of them charged",
+        orders.len(),
+        verdict::charges(&home)
     );
 
     // After a clean end nothing runs again: the journal grows by one more order and its reply, and by no more.

@@ -79,3 +79,8 @@ fn totals_agree(home: &Home, journal: &[EntryLine]) -> u64 {
     assert_eq!(cost.table.rows.values().map(|row| row.wall_ns).sum::<u64>(), wall_ns);
     entries
 }
+
+/// How many charges a bill would have: repeats that kills caused cost nothing.
+pub(crate) fn charges(home: &Home) -> usize {
+    home.journal().into_iter().map(|entry| entry.charge).collect::<std::collections::HashSet<_>>().len()
+}
