@@ -26,7 +26,11 @@ pub fn init(level: &str, format: Format) -> Result<(), String> {
         Format::Json => true,
     };
     let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_timer(Rfc3339);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        // To complain on stderr that stderr is gone would be a panic, in whatever thread logs.
+        .log_internal_errors(false)
+        .with_timer(Rfc3339);
     let done = if json {
         registry.with(layer.json().flatten_event(true).with_current_span(false)).try_init()
     } else {
