@@ -40,7 +40,7 @@ impl Search<'_> {
                 self.error(
                     path,
                     "does not exist",
-                    Some("create it, or name another with the setting 'triggers'"),
+                    Some("create it, or name other paths: on the command line or in the setting 'triggers'"),
                 );
             }
             Err(error) => self.error(path, &format!("can't be opened: {error}"), None),

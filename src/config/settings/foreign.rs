@@ -16,6 +16,11 @@ const WORDS: [(&str, &str); 5] = [
 const HOST: &str = "server.host";
 const PORT: &str = "server.port";
 
+/// Theirs and ours, for the documentation.
+pub(super) fn words() -> impl Iterator<Item = (&'static str, &'static str)> {
+    WORDS.into_iter().chain([(HOST, "http.address"), (PORT, "http.address")])
+}
+
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|(theirs, _)| *theirs).chain([HOST, PORT])
 }

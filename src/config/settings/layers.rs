@@ -46,9 +46,10 @@ pub fn load_settings(
     }
     for (name, text) in flags {
         let Some(row) = TABLE.iter().find(|row| row.name == *name) else {
-            diagnostics
-                .whole(Severity::Error, "command line", format!("there is no setting '{name}'"))
-                .maybe_help(did_you_mean(name, TABLE.iter().map(|row| row.name)));
+            diagnostics.whole(Severity::Error, "command line", format!("there is no setting '{name}'")).help(
+                did_you_mean(name, TABLE.iter().map(|row| row.name))
+                    .unwrap_or_else(|| "'weir check --show-origin' lists them".into()),
+            );
             continue;
         };
         if let Err(wrong) = settings.set(row.name, text, Origin::Flag) {

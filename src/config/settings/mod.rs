@@ -2,9 +2,11 @@
 
 mod foreign;
 mod layers;
+mod page;
 mod value;
 
 pub use layers::load_settings;
+pub use page::documentation;
 pub use value::{Bytes, LogFormat, LogLevel};
 
 use std::net::SocketAddr;
@@ -123,7 +125,7 @@ settings! {
     http_rate_limit_burst: u32 = "http.rate-limit.burst", "0", ""..="",
         "requests at once above the rate; 0: as many as a second's";
     http_token: Option<SecretRef> = "http.token", "", ""..="", "the bearer token that requests must carry";
-    admin_address: SocketAddr = "admin.address", "127.0.0.1:9090", ""..="", "where health and metrics are served";
+    admin_address: SocketAddr = "admin.address", "127.0.0.1:9090", ""..="", "where /healthz and /readyz are served";
     executors: u32 = "executors", "0", "0"..="1024", "threads that run functions; 0: one per core";
     dispatch_max_in_flight: u32 = "dispatch.max-in-flight", "10000", "1"..="10000000",
         "deliveries that have begun and not settled";
@@ -136,18 +138,6 @@ settings! {
     function_max_output: Bytes = "function.max-output", "1MiB", "1KiB"..="1GiB", "the largest answer of a function";
     log_level: LogLevel = "log.level", "info", ""..="", "the least grave lines that are logged";
     log_format: LogFormat = "log.format", "auto", ""..="", "text for people, json for machines; auto: by the terminal";
-    secrets_dir: PathBuf = "secrets.dir", "secrets", ""..="", "where secrets are kept, as <name>/<key>";
+    secrets_dir: PathBuf = "secrets.dir", "secrets", ""..="", "where secrets are kept, as `<name>/<key>`";
     triggers: Vec<PathBuf> = "triggers", "triggers", ""..="", "files and directories of documents";
-}
-
-/// The settings as a Markdown table.
-pub fn documentation() -> String {
-    let mut table =
-        String::from("| setting | value | default | environment | what it is |\n|---|---|---|---|---|\n");
-    for row in TABLE {
-        let default = if row.default.is_empty() { "-".into() } else { format!("`{}`", row.default) };
-        let variable = row.variable();
-        table += &format!("| `{}` | {} | {default} | `{variable}` | {} |\n", row.name, row.kind, row.doc);
-    }
-    table
 }

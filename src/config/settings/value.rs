@@ -178,6 +178,14 @@ macro_rules! words {
             $($variant,)*
         }
 
+        impl $name {
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $($name::$variant => $word,)*
+                }
+            }
+        }
+
         impl Value for $name {
             const KIND: &'static str = concat!($("`", $word, "` ",)*);
 
@@ -194,9 +202,7 @@ macro_rules! words {
             }
 
             fn show(&self) -> String {
-                match self {
-                    $($name::$variant => $word.into(),)*
-                }
+                self.as_str().to_owned()
             }
         }
     };
