@@ -1,64 +1,77 @@
 //! `weir check`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::exit::{Failed, Outcome};
-use super::options::{Options, say};
-use super::style::{FAINT, GOOD, PLAIN};
-use crate::config::{self, Origin, Settings, Severity};
+use super::documents;
+use super::exit::Outcome;
+use super::options::Options;
+use super::out::{plural, print};
+use super::style::{GOOD, PLAIN};
+use super::table::{Align, Table};
+use crate::config::{Origin, Settings};
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Mistakes go to stderr, all at once, each with its place and what to do; the summary to stdout.
+
+A trigger and the function that it feeds, as they stand in triggers/orders.yaml:
+  apiVersion: eventing.knative.dev/v1
+  kind: Trigger
+  metadata: {name: orders}
+  spec:
+    broker: default
+    filter: {attributes: {type: order.created}}
+    subscriber: {ref: {apiVersion: weir.dev/v1alpha1, kind: Function, name: payment}}
+  ---
+  apiVersion: weir.dev/v1alpha1
+  kind: Function
+  metadata: {name: payment}
+  spec: {module: ../functions/payment.wasm}
+
+Examples:
+  weir check
+  weir check triggers/orders.yaml
+  weir check --show-origin --config deploy/weir.yaml")]
 pub struct Check {
     /// Files and directories of triggers, brokers and functions [default: the setting 'triggers']
     paths: Vec<PathBuf>,
-    #[command(flatten)]
-    options: Options,
-    /// Show every setting with its value and where that comes from
+    /// Show every setting with its value and which of flag, environment, file and default it is from
     #[arg(long)]
     show_origin: bool,
+    #[command(flatten, next_help_heading = "Settings")]
+    options: Options,
 }
 
 impl Check {
     pub fn main(&self) -> Outcome {
         let (settings, of_settings) = self.options.load(&[])?;
-        say(&of_settings);
         if self.show_origin {
-            show(&settings);
+            let file = self.options.file().unwrap_or_default();
+            print(origins(&settings, &file))?;
         }
-        let paths = if self.paths.is_empty() { &settings.triggers } else { &self.paths };
-        let loaded = config::load(paths);
-        say(&loaded.diagnostics);
-        let errors = of_settings.count(Severity::Error) + loaded.diagnostics.count(Severity::Error);
-        match loaded.config {
-            Some(config) if errors == 0 => {
-                anstream::println!(
-                    "{GOOD}ok{PLAIN}: {} triggers, {} functions, {} brokers in {} files",
-                    config.triggers.len(),
-                    config.functions.len(),
-                    config.brokers.len(),
-                    loaded.files.len()
-                );
-                Ok(())
-            }
-            _ => Err(Failed::configuration(format!(
-                "{errors} {} in {} files",
-                if errors == 1 { "mistake" } else { "mistakes" },
-                loaded.files.len()
-            ))),
-        }
+        let (config, files) = documents::accept(&of_settings, documents::load(&self.paths, &settings))?;
+        print(format_args!(
+            "{GOOD}ok{PLAIN}: {}, {}, {} in {}\n",
+            plural(config.triggers.len() as u64, "trigger"),
+            plural(config.functions.len() as u64, "function"),
+            plural(config.brokers.len() as u64, "broker"),
+            plural(files as u64, "file")
+        ))
     }
 }
 
-fn show(settings: &Settings) {
+fn origins(settings: &Settings, file: &Path) -> Table {
+    let mut table = Table::new(&[("SETTING", Align::Left), ("VALUE", Align::Left), ("FROM", Align::Left)]);
     for shown in settings.shown() {
         let origin = match shown.origin {
-            Origin::Flag => "flag".to_owned(),
+            Origin::Flag => "command line".to_owned(),
             Origin::Env(variable) => format!("environment {variable}"),
-            Origin::File(line) => format!("file, line {line}"),
+            Origin::File(line) => format!("{}:{line}", file.display()),
             Origin::Default => "default".to_owned(),
         };
-        anstream::println!("{} = {}  {FAINT}# {origin}{PLAIN}", shown.name, shown.value);
+        table.row(vec![shown.name.to_owned(), shown.value, origin]);
     }
+    table
 }

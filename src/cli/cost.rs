@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::exit::Outcome;
 use super::options::Options;
+use super::out::{print, say};
 use super::stored;
 use super::table::{Align, Table, duration};
 use crate::journal::Cost;
@@ -11,15 +12,25 @@ use crate::journal::cost::By;
 use crate::worker::query::{CostAnswer, Query};
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Asks the running worker of the data directory, or reads the journal there if none runs.
+
+TIME is what the functions took, COLD TIME what it took to make their instances.
+IN and OUT are the events and the answers. RETRIES are the attempts after a delivery's first.
+
+Examples:
+  weir cost
+  weir cost --by tenant
+  weir cost --by trigger,function --format json | jq .table.total.wall_ns")]
 pub struct CostOf {
-    #[command(flatten)]
-    options: Options,
-    /// What a row is
-    #[arg(long, value_enum, default_value = "trigger")]
-    by: By,
-    /// A table for people, JSON for programs (nanoseconds and bytes, as integers)
+    /// What a row is; several, separated by commas, are several tables
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "trigger")]
+    by: Vec<By>,
+    /// A table for people, JSON for programs: an object a line, nanoseconds and bytes as integers
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    #[command(flatten, next_help_heading = "Settings")]
+    options: Options,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -31,26 +42,33 @@ pub enum Format {
 impl CostOf {
     pub fn main(&self) -> Outcome {
         let settings = self.options.settings()?;
-        let text = stored::ask(&settings.data_dir, Query::Cost { by: self.by })?;
-        if self.format == Format::Json {
-            anstream::print!("{text}");
-            return Ok(());
-        }
-        let answers: Vec<CostAnswer> = stored::lines(&text)?;
-        for answer in &answers {
-            print(answer);
+        for (number, by) in self.by.iter().enumerate() {
+            let text = stored::ask(&settings.data_dir, Query::Cost { by: *by })?;
+            if self.format == Format::Json {
+                print(text)?;
+                continue;
+            }
+            for answer in stored::lines::<CostAnswer>(&text)? {
+                if answer.entries == 0 {
+                    say("nothing has been attempted yet\n");
+                    return Ok(());
+                }
+                let apart = if number > 0 { "\n" } else { "" };
+                print(format_args!("{apart}{}", table(&answer)))?;
+            }
         }
         Ok(())
     }
 }
 
-fn print(answer: &CostAnswer) {
+fn table(answer: &CostAnswer) -> Table {
     let name = match answer.table.by {
         By::Trigger => "TRIGGER",
         By::Function => "FUNCTION",
         By::Tenant => "TENANT",
     };
-    let columns = ["ATTEMPTS", "FAILED", "RETRIES", "COLD", "TIME", "PER CALL", "COLD STARTS", "IN", "OUT"];
+    let columns =
+        ["ATTEMPTS", "FAILED", "RETRIES", "TIME", "PER CALL", "COLD STARTS", "COLD TIME", "IN", "OUT"];
     let mut head = vec![(name, Align::Left)];
     head.extend(columns.map(|column| (column, Align::Right)));
     let mut table = Table::new(&head);
@@ -60,7 +78,7 @@ fn print(answer: &CostAnswer) {
     if answer.table.rows.len() != 1 {
         table.row(row("total", &answer.table.total));
     }
-    table.print();
+    table
 }
 
 fn row(name: &str, cost: &Cost) -> Vec<String> {
@@ -69,9 +87,9 @@ fn row(name: &str, cost: &Cost) -> Vec<String> {
         cost.attempts.to_string(),
         cost.failed.to_string(),
         cost.retries.to_string(),
-        cost.cold_starts.to_string(),
         duration(cost.wall_ns),
         duration(cost.wall_ns.checked_div(cost.attempts).unwrap_or(0)),
+        cost.cold_starts.to_string(),
         duration(cost.init_ns),
         bytes(cost.bytes_in),
         bytes(cost.bytes_out),

@@ -3,11 +3,15 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use super::out::say;
+use super::style::{BAD, GOOD, PLAIN};
+
 /// A command that did not succeed.
 #[derive(Debug)]
 pub struct Failed {
     code: u8,
     message: String,
+    help: Option<String>,
 }
 
 /// What every command returns.
@@ -16,33 +20,42 @@ pub type Outcome = Result<(), Failed>;
 impl Failed {
     /// Something went wrong: 1.
     pub fn error(message: impl Display) -> Failed {
-        Failed { code: 1, message: message.to_string() }
+        Failed { code: 1, message: message.to_string(), help: None }
     }
 
     /// The command was called wrongly: 64.
     pub fn usage(message: impl Display) -> Failed {
-        Failed { code: 64, message: message.to_string() }
+        Failed { code: 64, ..Failed::error(message) }
     }
 
     /// The configuration is wrong: 78.
     pub fn configuration(message: impl Display) -> Failed {
-        Failed { code: 78, message: message.to_string() }
+        Failed { code: 78, ..Failed::error(message) }
     }
 
-    /// All has been said already.
-    pub fn silent(code: u8) -> Failed {
-        Failed { code, message: String::new() }
+    /// It went wrong, and all has been said already: 1.
+    pub fn silent() -> Failed {
+        Failed::error("")
+    }
+
+    /// Nothing is wrong: whoever reads the output has seen enough of it.
+    pub fn unread() -> Failed {
+        Failed { code: 0, ..Failed::silent() }
+    }
+
+    /// What to do about it.
+    pub fn help(self, help: impl Display) -> Failed {
+        Failed { help: Some(help.to_string()), ..self }
     }
 }
 
 pub fn code(outcome: Outcome) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failed) => {
-            if !failed.message.is_empty() {
-                anstream::eprintln!("{}error:{} {}", super::style::BAD, super::style::PLAIN, failed.message);
-            }
-            ExitCode::from(failed.code)
-        }
+    let Err(failed) = outcome else { return ExitCode::SUCCESS };
+    if !failed.message.is_empty() {
+        say(format_args!("{BAD}error{PLAIN}: {}\n", failed.message));
     }
+    if let Some(help) = &failed.help {
+        say(format_args!("  {GOOD}help{PLAIN}: {help}\n"));
+    }
+    ExitCode::from(failed.code)
 }

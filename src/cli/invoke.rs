@@ -1,23 +1,28 @@
 //! `weir invoke`.
 
-use std::io::Read;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::exit::{Failed, Outcome};
 use super::options::{Options, refuse};
+use super::out::{print, say};
 use super::style::{BAD, FAINT, GOOD, PLAIN};
 use super::table::duration;
-use crate::config;
+use super::{documents, input};
+use crate::config::{Config, Function};
 use crate::event::{Uid, structured};
-use crate::function::{self, Answer, Engine, FunctionIndex, Module, Pool, answer};
+use crate::function::{self, Answer, Called, Engine, FunctionIndex, Module, Pool, answer};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The replies go to stdout, one JSON event a line; the outcome and its cost to stderr.
+Nothing is stored or billed.
+
+Examples:
   weir invoke payment --event order.json
-  weir invoke shop/payment --event - < order.json")]
+  weir invoke shop/payment --event - < order.json | jq .data")]
 pub struct Invoke {
     /// The function's name, or namespace/name
     function: String,
@@ -27,89 +32,79 @@ pub struct Invoke {
     /// Files and directories of documents to find the function in [default: the setting 'triggers']
     #[arg(long = "in", value_name = "PATH")]
     paths: Vec<PathBuf>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Settings")]
     options: Options,
 }
 
 impl Invoke {
     pub fn main(&self) -> Outcome {
         let settings = self.options.settings()?;
-        let paths = if self.paths.is_empty() { &settings.triggers } else { &self.paths };
-        let loaded = config::load(paths);
-        let Some(config) = loaded.config else {
-            return refuse(&loaded.diagnostics);
-        };
-        let (namespace, name) = self.function.split_once('/').unwrap_or(("default", &self.function));
-        let function =
-            config.functions.iter().find(|f| f.namespace == namespace && f.name == name).ok_or_else(
-                || {
-                    let known: Vec<_> =
-                        config.functions.iter().map(|f| format!("{}/{}", f.namespace, f.name)).collect();
-                    let known = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
-                    Failed::usage(format!("there is no function {namespace}/{name}; known: {known}"))
-                },
-            )?;
-        let text = self.read()?;
+        let loaded = documents::load(&self.paths, &settings);
+        refuse(&loaded.diagnostics)?;
+        let config = loaded.config.unwrap_or_default();
+        let function = self.find(&config)?;
+        let text = input::read(&self.event)?;
         let event =
             structured::decode(&text).map_err(|e| Failed::error(format!("{}: {e}", self.event.display())))?;
-        let mut input = Vec::new();
-        structured::encode(&event, &mut input);
+        let mut event_json = Vec::new();
+        structured::encode(&event, &mut event_json);
 
         let engine = Engine::start(&settings.function_cache).map_err(Failed::error)?;
-        let limits = function::Limits::default();
+        let limits =
+            function::Limits { output: u32::try_from(settings.function_max_output.0).unwrap_or(u32::MAX) };
         let module =
             Module::load(&engine, &self.function, &function.module, limits).map_err(Failed::error)?;
         let mut pool = Pool::new(&engine, [module]);
-        let called = pool.call(FunctionIndex(0), &input);
-        let cost = format!(
-            "{FAINT}{} in {}, instance made in {}{PLAIN}",
-            self.function,
-            duration(called.wall.as_nanos() as u64),
-            duration(called.init.as_nanos() as u64)
-        );
-        let output = match called.result {
-            Ok(output) => output,
-            Err(failure) => {
-                anstream::eprintln!(
-                    "{BAD}{}{PLAIN} ({}): {} {cost}",
-                    failure.outcome,
-                    failure.reason,
-                    failure.message
-                );
-                return Err(Failed::silent(1));
-            }
-        };
-        match answer::read(output, name, Uid::default()) {
-            Ok(Answer::Done) => anstream::eprintln!("{GOOD}succeeded{PLAIN}, no reply {cost}"),
-            Ok(Answer::Replies(replies)) => {
-                for reply in &replies {
-                    let mut line = Vec::new();
-                    structured::encode(reply, &mut line);
-                    anstream::println!("{}", String::from_utf8_lossy(&line));
-                }
-                anstream::eprintln!("{GOOD}succeeded{PLAIN} {cost}");
-            }
-            Ok(Answer::Failed { retry, code, message }) => {
-                let outcome = if retry { "retryable" } else { "permanent" };
-                anstream::eprintln!("{BAD}{outcome}{PLAIN} (guest): {code}: {message} {cost}");
-                return Err(Failed::silent(1));
-            }
-            Err(bad) => {
-                anstream::eprintln!("{BAD}permanent{PLAIN} (bad-output): {bad} {cost}");
-                return Err(Failed::silent(1));
-            }
-        }
-        Ok(())
+        let called = pool.call(FunctionIndex(0), &event_json);
+        self.report(&called, &function.name)
     }
 
-    fn read(&self) -> Result<Vec<u8>, Failed> {
-        let mut text = Vec::new();
-        let read = if self.event.as_os_str() == "-" {
-            std::io::stdin().lock().read_to_end(&mut text)
-        } else {
-            std::fs::File::open(&self.event).and_then(|mut file| file.read_to_end(&mut text))
+    fn find<'c>(&self, config: &'c Config) -> Result<&'c Function, Failed> {
+        let (namespace, name) = self.function.split_once('/').unwrap_or(("default", &self.function));
+        let found = config.functions.iter().find(|f| f.namespace == namespace && f.name == name);
+        found.ok_or_else(|| {
+            let known: Vec<_> =
+                config.functions.iter().map(|f| format!("{}/{}", f.namespace, f.name)).collect();
+            Failed::usage(format!("there is no function {namespace}/{name}")).help(if known.is_empty() {
+                "no document here is a Function: name where they are with --in".to_owned()
+            } else {
+                format!("there is {}; --in names other places to look", known.join(", "))
+            })
+        })
+    }
+
+    fn report(&self, called: &Called<'_>, name: &str) -> Outcome {
+        let took = duration(called.wall.as_nanos() as u64);
+        let made = duration(called.init.as_nanos() as u64);
+        let cost = format!("  {FAINT}{} took {took}; its instance was made in {made}{PLAIN}", self.function);
+        let failed = |outcome: &dyn Display, reason: &dyn Display, message: &dyn Display| {
+            say(format_args!("{BAD}{outcome}{PLAIN} ({reason}): {message}\n{cost}\n"));
+            Err(Failed::silent())
         };
-        read.map_err(|e| Failed::error(format!("{} can't be read: {e}", self.event.display())))?;
-        Ok(text)
+        let output = match &called.result {
+            Ok(output) => output,
+            Err(failure) => return failed(&failure.outcome, &failure.reason, &failure.message),
+        };
+        let replies = match answer::read(output, name, Uid::default()) {
+            Ok(Answer::Done) => Vec::new(),
+            Ok(Answer::Replies(replies)) => replies,
+            Ok(Answer::Failed { retry, code, message }) => {
+                let outcome = if retry { "retryable" } else { "permanent" };
+                return failed(&outcome, &"guest", &format_args!("{code}: {message}"));
+            }
+            Err(bad) => return failed(&"permanent", &"bad-output", &bad),
+        };
+        for reply in &replies {
+            let mut line = Vec::new();
+            structured::encode(reply, &mut line);
+            print(format_args!("{}\n", String::from_utf8_lossy(&line)))?;
+        }
+        let replies = match replies.len() {
+            0 => "no reply".to_owned(),
+            1 => "1 reply".to_owned(),
+            many => format!("{many} replies"),
+        };
+        say(format_args!("{GOOD}succeeded{PLAIN}: {replies}\n{cost}\n"));
+        Ok(())
     }
 }

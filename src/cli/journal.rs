@@ -5,17 +5,24 @@ use clap::Args;
 use super::cost::Format;
 use super::exit::Outcome;
 use super::options::Options;
+use super::out::{print, say};
 use super::stored;
 use super::table::{Align, Table, duration};
 use crate::worker::query::{DeadLetterLine, EntryLine, Query};
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Asks the running worker of the data directory, or reads the journal there if none runs. Oldest first.
+
+Examples:
+  weir journal
+  weir journal --event order-1
+  weir journal --dead-letters --last 5
+  weir journal --last 1000 --format json | jq 'select(.outcome != \"succeeded\")'")]
 pub struct Show {
-    #[command(flatten)]
-    options: Options,
-    /// How many of the last attempts to show
-    #[arg(long, default_value_t = 20, value_name = "N")]
-    last: usize,
+    /// How many of the last attempts (or dead letters) to show
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST))]
+    last: u32,
     /// Only attempts about the event with this id
     #[arg(long, value_name = "ID")]
     event: Option<String>,
@@ -25,27 +32,40 @@ pub struct Show {
     /// A table for people, JSON (a line each) for programs
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    #[command(flatten, next_help_heading = "Settings")]
+    options: Options,
 }
+
+/// An answer is held in memory, by the worker too.
+const MOST: i64 = 1_000_000;
 
 impl Show {
     pub fn main(&self) -> Outcome {
         let settings = self.options.settings()?;
+        let last = self.last as usize;
         let query = if self.dead_letters {
-            Query::DeadLetters { last: self.last }
+            Query::DeadLetters { last }
         } else {
-            Query::Journal { last: self.last, event: self.event.clone() }
+            Query::Journal { last, event: self.event.clone() }
         };
         let text = stored::ask(&settings.data_dir, query)?;
         match self.format {
-            Format::Json => anstream::print!("{text}"),
-            Format::Table if self.dead_letters => dead_letters(&stored::lines(&text)?),
-            Format::Table => attempts(&stored::lines(&text)?),
+            Format::Json => print(text),
+            Format::Table if text.is_empty() => {
+                say(match &self.event {
+                    _ if self.dead_letters => "there is no dead letter\n".to_owned(),
+                    Some(id) => format!("nothing has been attempted about an event with the id '{id}'\n"),
+                    None => "nothing has been attempted yet\n".to_owned(),
+                });
+                Ok(())
+            }
+            Format::Table if self.dead_letters => print(dead_letters(&stored::lines(&text)?)),
+            Format::Table => print(attempts(&stored::lines(&text)?)),
         }
-        Ok(())
     }
 }
 
-fn attempts(lines: &[EntryLine]) {
+fn attempts(lines: &[EntryLine]) -> Table {
     let mut table = Table::new(&[
         ("EVENT", Align::Left),
         ("TYPE", Align::Left),
@@ -75,10 +95,10 @@ fn attempts(lines: &[EntryLine]) {
             if replies.is_empty() { "-".to_owned() } else { replies.join(", ") },
         ]);
     }
-    table.print();
+    table
 }
 
-fn dead_letters(lines: &[DeadLetterLine]) {
+fn dead_letters(lines: &[DeadLetterLine]) -> Table {
     let mut table = Table::new(&[
         ("EVENT", Align::Left),
         ("TYPE", Align::Left),
@@ -99,5 +119,5 @@ fn dead_letters(lines: &[DeadLetterLine]) {
             line.message.clone(),
         ]);
     }
-    table.print();
+    table
 }

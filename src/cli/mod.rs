@@ -2,10 +2,14 @@
 
 pub mod check;
 pub mod cost;
+pub mod documents;
 pub mod exit;
+pub mod input;
 pub mod invoke;
 pub mod journal;
 pub mod options;
+pub mod out;
+pub mod outbox;
 pub mod post;
 pub mod publish;
 pub mod run;
@@ -21,7 +25,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 /// An event-driven stream-processing worker: CloudEvents in, warm WasmEdge functions, exact costs out.
 #[derive(Debug, Parser)]
-#[command(name = "weir", version, max_term_width = 100, disable_help_subcommand = true, after_help = FIRST_STEPS)]
+#[command(name = "weir", version, max_term_width = 100, after_help = FIRST_STEPS)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -31,11 +35,21 @@ const FIRST_STEPS: &str = "\
 First steps:
   weir check                         look through triggers/ and weir.yaml for mistakes
   weir run                           serve a broker on http://127.0.0.1:8080
-  weir publish --type order.created --data '{\"amount\": 12000}'
+  weir publish --type order.created --data '{\"order_id\": \"1\", \"amount\": 12000, \"currency\": \"EUR\"}'
   weir journal                       what each event did
   weir cost                          what that cost
 
-Exit codes: 0 all is well, 1 it failed, 64 the command was called wrongly, 78 the configuration is wrong.";
+Exit codes:
+   0  all is well
+   1  it failed
+  64  the command was called wrongly
+  78  the configuration is wrong";
+
+const COMPLETIONS: &str = "\
+Examples:
+  weir completions bash > ~/.local/share/bash-completion/completions/weir
+  weir completions zsh > ~/.zfunc/_weir                  with ~/.zfunc in $fpath
+  weir completions fish > ~/.config/fish/completions/weir.fish";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -54,7 +68,11 @@ enum Command {
     /// Show what the running worker has done since its start; fail if none runs
     Status(status::StatusOf),
     /// Print the script that completes weir's commands in a shell
-    Completions { shell: clap_complete::Shell },
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// Whose script
+        shell: clap_complete::Shell,
+    },
     /// Print the version, with --verbose those of what weir is made of
     Version(version::Version),
 }
@@ -79,8 +97,10 @@ pub fn main() -> ExitCode {
         Command::Journal(show) => show.main(),
         Command::Status(status) => status.main(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "weir", &mut std::io::stdout());
-            Ok(())
+            // Into memory first: on a closed pipe it would panic.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "weir", &mut script);
+            out::print(String::from_utf8_lossy(&script))
         }
         Command::Version(version) => version.main(),
     })

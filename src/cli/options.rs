@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::exit::Failed;
-use crate::config::{Diagnostics, Look, Settings, load_settings};
+use super::out::{plural, say};
+use crate::config::{Diagnostics, Look, Settings, Severity, load_settings};
 
 /// The settings file that is read if none is named.
 const FILE: &str = "weir.yaml";
 
 #[derive(Clone, Debug, Default, Args)]
 pub struct Options {
-    /// The worker's settings [default: weir.yaml, if it is there]
-    #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
+    /// The file with the worker's settings [default: weir.yaml, if it is there]
+    #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
     /// The data directory: queue, journal, dead letters (setting data.dir)
     #[arg(long, value_name = "DIR")]
@@ -37,9 +38,13 @@ impl Options {
         for (name, value) in more {
             flags.extend(value.iter().map(|value| ((*name).to_owned(), value.clone())));
         }
+        Ok(load_settings(self.file().as_deref(), &|name| std::env::var(name).ok(), &flags))
+    }
+
+    /// The settings file, if one is read.
+    pub fn file(&self) -> Option<PathBuf> {
         let default = Path::new(FILE);
-        let file = self.config.as_deref().or_else(|| default.exists().then_some(default));
-        Ok(load_settings(file, &|name| std::env::var(name).ok(), &flags))
+        self.config.clone().or_else(|| default.exists().then(|| default.to_owned()))
     }
 
     /// The settings of a command that only needs to know where things are. Mistakes end it.
@@ -53,15 +58,16 @@ impl Options {
 /// Ends the command if there is an error, after saying everything.
 pub fn refuse(diagnostics: &Diagnostics) -> Result<(), Failed> {
     if diagnostics.has_errors() {
-        say(diagnostics);
-        return Err(Failed::silent(78));
+        say_all(diagnostics);
+        let mistakes = plural(diagnostics.count(Severity::Error) as u64, "mistake");
+        return Err(Failed::configuration(mistakes));
     }
     Ok(())
 }
 
-pub fn say(diagnostics: &Diagnostics) {
+pub fn say_all(diagnostics: &Diagnostics) {
     let mut text = String::new();
     // Writing to a String can't fail.
     let _ = diagnostics.write(&mut text, &Look::COLOURED);
-    anstream::eprint!("{text}");
+    say(text);
 }

@@ -37,7 +37,9 @@ impl Client {
         let uri: Uri = target.parse().map_err(|e| format!("'{target}' is no URL: {e}"))?;
         let authority = match (uri.scheme_str(), uri.authority()) {
             (Some("http"), Some(authority)) => authority.clone(),
-            (Some("https"), _) => return Err("https is not supported by this version".to_owned()),
+            (Some("https"), _) => {
+                return Err(format!("'{target}': https is not supported by this version, only http"));
+            }
             _ => return Err(format!("'{target}' is no http URL: write it as http://127.0.0.1:8080")),
         };
         let host = match authority.port() {
@@ -93,7 +95,7 @@ impl Client {
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, String> {
         let stream = TcpStream::connect(&self.authority)
             .await
-            .map_err(|e| format!("can't connect to {}: {e} (is the worker running?)", self.authority))?;
+            .map_err(|e| format!("can't connect to {}: {e}", self.authority))?;
         let _ = stream.set_nodelay(true);
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|e| format!("{}: {e}", self.authority))?;

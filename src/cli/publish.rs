@@ -1,25 +1,31 @@
 //! `weir publish`.
 
-use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser as NonEmpty;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::watch;
 
 use super::exit::{Failed, Outcome};
+use super::input;
+use super::out::{plural, print, say};
+use super::outbox::{Outbox, Template};
 use super::post::{Answer, Client};
-use crate::event::{Data, Event, structured};
+use crate::worker::shutdown::Signals;
 use crate::worker::tasks;
 
+// clap takes "{n}" for a line's end; the empty style in it is taken out again when the help is printed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  weir publish --type order.created --data '{\"order_id\": \"1\", \"amount\": 12000}'
-  weir publish --type order.created --data '{\"order_id\": \"{n}\"}' --count 100000 --rate 5000
+  weir publish --type order.created --data '{\"order_id\": \"1\", \"amount\": 12000, \"currency\": \"EUR\"}'
+  weir publish --type tick --data '{\"number\": {\u{1b}[0mn}}' --count 100000 --rate 5000
+  weir publish --type order.created --key customer-7 --data @order.json
   weir publish --file events.jsonl --target http://127.0.0.1:8080/shop/orders")]
 pub struct Publish {
     /// The event's type
@@ -31,29 +37,39 @@ pub struct Publish {
     /// The event's subject
     #[arg(long)]
     subject: Option<String>,
-    /// The event's id [default: a random one]; with --count, "-<n>" is added
+    /// The event's id [default: a random one]; with --count, "-1", "-2" and so on are added
     #[arg(long)]
     id: Option<String>,
     /// The partitionkey: events with the same one stay in order
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmpty::new())]
     key: Option<String>,
-    /// The data: JSON, else text. {n} stands for the event's number, from 1
-    #[arg(short, long)]
+    #[arg(
+        short,
+        long,
+        help = "The data: JSON, else text; @FILE is what a file holds, @- standard input. {\u{1b}[0mn} in it \
+                stands for the event's number, from 1"
+    )]
     data: Option<String>,
     /// Publish the events of a file instead (- for standard input): one CloudEvent in JSON, a batch, or one a line
-    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["ty", "data", "id", "subject", "key"])]
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["ty", "data", "id", "subject", "key", "source"])]
     file: Option<PathBuf>,
     /// How many events to publish (with --file: how many times the file)
-    #[arg(short = 'n', long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
     /// Events a second at the most [default: as fast as they are taken]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// Where to publish: a worker, a broker of it (…/namespace/name), any CloudEvents endpoint
-    #[arg(long, default_value = "http://127.0.0.1:8080", env = "WEIR_TARGET")]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080",
+        env = "WEIR_TARGET",
+        hide_env_values = true
+    )]
     target: String,
     /// Connections at a time
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     connections: u16,
     /// The environment variable that holds the bearer token
     #[arg(long, value_name = "VARIABLE")]
@@ -71,6 +87,14 @@ struct Progress {
     began: Instant,
     rate: Option<u32>,
     bar: ProgressBar,
+    stop: watch::Sender<bool>,
+}
+
+/// Why not all was published.
+enum Ended {
+    Refused(String),
+    Unreachable(String),
+    Interrupted,
 }
 
 impl Publish {
@@ -82,9 +106,12 @@ impl Publish {
                 Failed::usage(format!("--token-env {name}: there is no such variable in the environment"))
             })?),
         };
-        // Looked at once, so that a wrong target is one error and not one a connection.
-        Client::new(&self.target, None).map_err(|e| Failed::usage(format!("--target: {e}")))?;
+        let mut clients = Vec::new();
         let total = self.count.saturating_mul(events.per_round());
+        for _ in 0..u64::from(self.connections).min(total) {
+            let client = Client::new(&self.target, token.clone());
+            clients.push(client.map_err(|e| Failed::usage(format!("--target: {e}")))?);
+        }
         let progress = Arc::new(Progress {
             next: AtomicU64::new(0),
             total,
@@ -92,192 +119,152 @@ impl Publish {
             began: Instant::now(),
             rate: self.rate,
             bar: bar(total),
+            stop: watch::channel(false).0,
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|e| Failed::error(format!("the runtime could not be started: {e}")))?;
-        let result = runtime.block_on(async {
-            let mut workers = Vec::new();
-            for _ in 0..u64::from(self.connections).min(total) {
-                let (progress, events) = (Arc::clone(&progress), Arc::clone(&events));
-                let client = Client::new(&self.target, token.clone())?;
-                workers.push(tasks::task(publish(client, events, progress)));
-            }
-            let mut first = Ok(());
-            for worker in workers {
-                let ended = worker.await.unwrap_or_else(|e| Err(e.to_string()));
-                first = first.and(ended);
-            }
-            first
-        });
+        let ended = runtime.block_on(publish_all(clients, &events, &progress));
         progress.bar.finish_and_clear();
         let published = progress.published.load(Ordering::Relaxed);
         let seconds = progress.began.elapsed().as_secs_f64();
-        match result {
-            Ok(()) => {
+        let summary = format!("{published} of {} published", plural(total, "event"));
+        match ended {
+            _ if published == total => {
                 let rate = published as f64 / seconds.max(1e-9);
-                let s = if published == 1 { "" } else { "s" };
-                anstream::println!("published {published} event{s} in {seconds:.2} s ({rate:.0} a second)");
-                Ok(())
+                let events = plural(published, "event");
+                print(format_args!("published {events} in {seconds:.2} s ({rate:.0} a second)\n"))
             }
-            Err(error) => {
-                Err(Failed::error(format!("{error}\n{published} of {total} events were published")))
-            }
+            Ok(()) | Err(Ended::Interrupted) => Err(Failed::error(format!("interrupted: {summary}"))),
+            Err(Ended::Refused(reason)) => Err(Failed::error(format!("{reason}\n{summary}"))),
+            Err(Ended::Unreachable(reason)) => Err(Failed::error(format!("{reason}\n{summary}"))
+                .help("start a worker with 'weir run', or name another endpoint with --target")),
         }
     }
 
-    fn events(&self) -> Result<Events, Failed> {
-        let Some(file) = &self.file else {
-            let id = self.id.clone().unwrap_or_else(random_id);
-            let events = Events::Made { of: Box::new(self.template()), id, many: self.count > 1 };
-            // A mistake in the options shows now, not in every answer.
-            structured::decode(&events.body(0)).map_err(|e| Failed::usage(format!("the event: {e}")))?;
-            return Ok(events);
-        };
-        let shown = file.display();
-        let mut text = Vec::new();
-        let read = if file.as_os_str() == "-" {
-            std::io::stdin().lock().read_to_end(&mut text)
-        } else {
-            std::fs::File::open(file).and_then(|mut f| f.read_to_end(&mut text))
-        };
-        read.map_err(|e| Failed::error(format!("{shown} can't be read: {e}")))?;
-        let bodies = bodies(&text).map_err(|e| Failed::error(format!("{shown}{e}")))?;
-        if bodies.is_empty() {
-            return Err(Failed::error(format!("{shown} holds no event")));
+    fn events(&self) -> Result<Outbox, Failed> {
+        if let Some(file) = &self.file {
+            let text = input::read(file)?;
+            return Outbox::read(&text).map_err(|e| Failed::error(format!("{}{e}", file.display())));
         }
-        Ok(Events::Read(bodies))
-    }
-
-    fn template(&self) -> Template {
-        Template {
+        let template = Template {
             ty: self.ty.clone().unwrap_or_default(),
             source: self.source.clone(),
             subject: self.subject.clone(),
+            id: self.id.clone().unwrap_or_else(random_id),
+            many: self.count > 1,
             key: self.key.clone(),
-            data: self.data.clone(),
+            data: self.data()?,
+        };
+        if template.nearly_json() {
+            say("note: --data looks like JSON but is none: it is sent as text/plain\n");
         }
+        let events = Outbox::Made(Box::new(template));
+        // A mistake in the options shows now, not in every answer.
+        crate::event::structured::decode(&events.event(0))
+            .map_err(|e| Failed::usage(format!("the event: {e}")))?;
+        Ok(events)
+    }
+
+    fn data(&self) -> Result<Option<String>, Failed> {
+        let Some(file) = self.data.as_deref().and_then(|data| data.strip_prefix('@')) else {
+            return Ok(self.data.clone());
+        };
+        String::from_utf8(input::read(Path::new(file))?)
+            .map(Some)
+            .map_err(|_| Failed::error(format!("{file} is not UTF-8 text: --file can publish data_base64")))
     }
 }
 
-#[derive(Debug)]
-struct Template {
-    ty: String,
-    source: String,
-    subject: Option<String>,
-    key: Option<String>,
-    data: Option<String>,
-}
-
-/// The events to publish, by number.
-enum Events {
-    Made { of: Box<Template>, id: String, many: bool },
-    Read(Vec<Bytes>),
-}
-
-impl Events {
-    fn per_round(&self) -> u64 {
-        match self {
-            Events::Made { .. } => 1,
-            Events::Read(bodies) => bodies.len() as u64,
-        }
+/// Until all are published, one is refused, or a signal asks for the end: what is under way is awaited, unless a
+/// second signal comes.
+async fn publish_all(
+    clients: Vec<Client>,
+    events: &Arc<Outbox>,
+    progress: &Arc<Progress>,
+) -> Result<(), Ended> {
+    let mut signals =
+        Signals::listen().map_err(|e| Ended::Refused(format!("signals can't be listened for: {e}")))?;
+    let mut connections = Vec::new();
+    for client in clients {
+        let (progress, events) = (Arc::clone(progress), Arc::clone(events));
+        connections.push(tasks::task(publish(client, events, progress)));
     }
-
-    fn body(&self, number: u64) -> Bytes {
-        match self {
-            Events::Read(bodies) => bodies[(number % bodies.len() as u64) as usize].clone(),
-            Events::Made { of, id, many } => {
-                let id = if *many { format!("{id}-{}", number + 1) } else { id.clone() };
-                let data = of.data.as_ref().map(|data| data.replace("{n}", &(number + 1).to_string()));
-                let json =
-                    data.as_deref().is_some_and(|d| serde_json::from_str::<serde::de::IgnoredAny>(d).is_ok());
-                let content_type =
-                    data.as_ref().map(|_| if json { "application/json" } else { "text/plain" });
-                let mut event = Event {
-                    id: id.into(),
-                    source: of.source.as_str().into(),
-                    ty: of.ty.as_str().into(),
-                    subject: of.subject.as_deref().map(Into::into),
-                    time: Some(jiff::Timestamp::now().to_string().into()),
-                    dataschema: None,
-                    datacontenttype: content_type.map(Into::into),
-                    extensions: Vec::new(),
-                    data: data.map(|d| if json { Data::Json(d.into()) } else { Data::Text(d.into()) }),
-                };
-                if let Some(key) = &of.key {
-                    event.set_extension("partitionkey", crate::event::Value::String(key.as_str().into()));
-                }
-                let mut body = Vec::with_capacity(512);
-                structured::encode(&event, &mut body);
-                body.into()
-            }
+    let all = async {
+        let mut first = Ok(());
+        for connection in connections {
+            let ended = connection.await.unwrap_or_else(|e| Err(Ended::Refused(e.to_string())));
+            first = first.and(ended);
         }
+        first
+    };
+    tokio::pin!(all);
+    tokio::select! {
+        ended = &mut all => return ended,
+        _ = signals.next() => { progress.stop.send_replace(true); }
+    }
+    tokio::select! {
+        ended = all => ended,
+        _ = signals.next() => Err(Ended::Interrupted),
     }
 }
 
 /// One connection: takes the next number until there is none.
-async fn publish(mut client: Client, events: Arc<Events>, progress: Arc<Progress>) -> Result<(), String> {
-    loop {
+async fn publish(mut client: Client, events: Arc<Outbox>, progress: Arc<Progress>) -> Result<(), Ended> {
+    let mut stop = progress.stop.subscribe();
+    while !*stop.borrow() {
         let number = progress.next.fetch_add(1, Ordering::Relaxed);
         if number >= progress.total {
-            return Ok(());
+            break;
         }
         if let Some(rate) = progress.rate {
             let due = progress.began + Duration::from_secs_f64(number as f64 / f64::from(rate));
-            tokio::time::sleep_until(due.into()).await;
-        }
-        let body = events.body(number);
-        let patience = Instant::now() + PATIENCE;
-        loop {
-            match client.post("application/cloudevents+json", body.clone()).await {
-                Ok(Answer::Accepted) => break,
-                Ok(Answer::Later(wait, _)) if Instant::now() + wait < patience => {
-                    tokio::time::sleep(wait).await;
-                }
-                Ok(Answer::Later(_, reason) | Answer::Refused(reason)) | Err(reason) => {
-                    // The others need not go on.
-                    progress.next.store(progress.total, Ordering::Relaxed);
-                    return Err(reason);
-                }
+            if stopped(&mut stop, due).await {
+                break;
             }
+        }
+        let event = events.event(number);
+        let patience = Instant::now() + PATIENCE;
+        let ended = loop {
+            match client.post("application/cloudevents+json", event.clone()).await {
+                Ok(Answer::Accepted) => break None,
+                Ok(Answer::Later(wait, _)) if Instant::now() + wait < patience => {
+                    if stopped(&mut stop, Instant::now() + wait).await {
+                        return Ok(());
+                    }
+                }
+                Ok(Answer::Later(_, reason) | Answer::Refused(reason)) => break Some(Ended::Refused(reason)),
+                Err(reason) => break Some(Ended::Unreachable(reason)),
+            }
+        };
+        if let Some(ended) = ended {
+            // The others need not go on.
+            progress.stop.send_replace(true);
+            return Err(ended);
         }
         progress.published.fetch_add(1, Ordering::Relaxed);
         progress.bar.inc(1);
     }
+    Ok(())
 }
 
-/// The events of a file: one, a batch, or one a line. Each is checked before the first is sent.
-fn bodies(text: &[u8]) -> Result<Vec<Bytes>, String> {
-    let encode = |event: &Event<'_>| {
-        let mut body = Vec::with_capacity(512);
-        structured::encode(event, &mut body);
-        Bytes::from(body)
-    };
-    if text.trim_ascii_start().starts_with(b"[") {
-        let events = structured::decode_batch(text, usize::MAX).map_err(|e| format!(": {e}"))?;
-        return Ok(events.iter().map(encode).collect());
+/// Waits, unless it is time to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>, until: Instant) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep_until(until.into()) => false,
+        _ = stop.wait_for(|stop| *stop) => true,
     }
-    if let Ok(event) = structured::decode(text) {
-        return Ok(vec![encode(&event)]);
-    }
-    let lines = text.split(|&byte| byte == b'\n').enumerate();
-    let lines = lines.map(|(number, line)| (number + 1, line.trim_ascii())).filter(|(_, l)| !l.is_empty());
-    lines
-        .map(|(number, line)| {
-            structured::decode(line).map(|event| encode(&event)).map_err(|e| format!(":{number}: {e}"))
-        })
-        .collect()
 }
 
-/// Unlike any other: the time, the process and the address of something.
+/// Unlike any other: the time and the process.
 fn random_id() -> String {
     let seed = format!("{} {}", crate::time::unix_nanos(), std::process::id());
     blake3::hash(seed.as_bytes()).to_hex()[..16].to_owned()
 }
 
 fn bar(total: u64) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() && total > 100 {
+    let target = if std::io::stderr().is_terminal() && total > 1 {
         ProgressDrawTarget::stderr()
     } else {
         ProgressDrawTarget::hidden()

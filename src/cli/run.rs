@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::documents;
 use super::exit::{Failed, Outcome};
-use super::options::{Options, refuse, say};
+use super::options::Options;
 use crate::config::settings::LogFormat;
-use crate::config::{self, Config, Settings};
+use crate::config::{Config, Settings};
 use crate::telemetry::log;
 use crate::worker::Worker;
 use crate::worker::dispatcher::Drained;
@@ -15,11 +16,20 @@ use crate::worker::shutdown::Signals;
 use crate::worker::tasks;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Events are posted to http://ADDRESS/ (the broker 'default') or http://ADDRESS/NAMESPACE/NAME.
+If anything is wrong in settings or documents, all of it is said and nothing is started.
+SIGTERM or Ctrl-C stops the worker once what is in flight has settled; a second one stops it at
+once, and the queue keeps the rest.
+
+Examples:
+  weir run
+  weir run deploy/triggers --data-dir /var/lib/weir
+  weir run --http 0.0.0.0:8080 --set http.max-body=4MiB
+  WEIR_LOG_LEVEL=debug weir run       every setting is a variable too: weir check --show-origin")]
 pub struct Run {
     /// Files and directories of triggers, brokers and functions [default: the setting 'triggers']
     paths: Vec<PathBuf>,
-    #[command(flatten)]
-    options: Options,
     /// Where to listen for events (setting http.address)
     #[arg(long, value_name = "ADDRESS")]
     http: Option<String>,
@@ -29,6 +39,8 @@ pub struct Run {
     /// How many threads run functions (setting executors) [default: one per core]
     #[arg(long, value_name = "N")]
     executors: Option<String>,
+    #[command(flatten, next_help_heading = "Settings")]
+    options: Options,
 }
 
 impl Run {
@@ -39,24 +51,16 @@ impl Run {
             ("executors", self.executors.clone()),
         ];
         let (settings, of_settings) = self.options.load(&more)?;
-        let paths = if self.paths.is_empty() { &settings.triggers } else { &self.paths };
-        let loaded = config::load(paths);
-        // Everything that is wrong is said, in the settings and in the documents, before anything is refused.
-        say(&of_settings);
-        say(&loaded.diagnostics);
-        if of_settings.has_errors() {
-            return Err(Failed::silent(78));
-        }
-        let Some(config) = loaded.config else {
-            return refuse(&loaded.diagnostics);
-        };
+        let (config, _) =
+            documents::accept(&of_settings, documents::load(&self.paths, &settings)).map_err(|mistakes| {
+                mistakes.help("nothing was started: correct them first; 'weir check' looks again")
+            })?;
         let format = match settings.log_format {
             LogFormat::Auto => log::Format::Auto,
             LogFormat::Text => log::Format::Text,
             LogFormat::Json => log::Format::Json,
         };
-        log::init(&format!("{:?}", settings.log_level).to_lowercase(), format)
-            .map_err(Failed::configuration)?;
+        log::init(settings.log_level.as_str(), format).map_err(Failed::configuration)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("tokio")

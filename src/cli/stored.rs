@@ -7,6 +7,8 @@ use crate::worker::console::{self, Ask};
 use crate::worker::lock::{Lock, Locked};
 use crate::worker::query::{Query, Store};
 
+const ELSEWHERE: &str = "name the worker's with --data-dir, or the file with its settings with --config";
+
 /// The answer's lines of JSON.
 pub fn ask(data: &Path, query: Query) -> Result<String, Failed> {
     let unanswered =
@@ -18,10 +20,12 @@ pub fn ask(data: &Path, query: Query) -> Result<String, Failed> {
         Ok(None) => {}
     }
     if !data.is_dir() {
-        return Err(Failed::error(format!(
-            "there is no data directory {}: name the worker's with --data-dir",
-            data.display()
-        )));
+        return Err(Failed::error(format!("there is no data directory {}", data.display())).help(ELSEWHERE));
+    }
+    // Opening would make an empty store of it.
+    if !data.join("journal").is_dir() {
+        let message = format!("no worker has kept anything in the directory {} yet", data.display());
+        return Err(Failed::error(message).help(ELSEWHERE));
     }
     let _lock = Lock::take(data).map_err(|error| match error {
         Locked::By(_) => unanswered(&format!("{error}, which does not answer yet: try again in a moment")),

@@ -1,4 +1,4 @@
-//! The few colours of the command line. `anstream` leaves them out off a terminal and under NO_COLOR.
+//! The few colours of the command line.
 
 use anstyle::{AnsiColor, Reset, Style};
 

@@ -1,5 +1,7 @@
 //! Columns for a terminal: text to the left, numbers to the right.
 
+use std::fmt;
+
 use super::style::{HEAD, PLAIN};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,20 +29,6 @@ impl Table {
         self.rows.push(cells);
     }
 
-    pub fn print(&self) {
-        let widths: Vec<usize> = (0..self.head.len())
-            .map(|column| {
-                let cells = self.rows.iter().map(|row| row[column].chars().count());
-                cells.chain([self.head[column].0.chars().count()]).max().unwrap_or(0)
-            })
-            .collect();
-        let heads: Vec<String> = self.head.iter().map(|(name, _)| name.clone()).collect();
-        anstream::println!("{HEAD}{}{PLAIN}", self.line(&heads, &widths));
-        for row in &self.rows {
-            anstream::println!("{}", self.line(row, &widths));
-        }
-    }
-
     fn line(&self, cells: &[String], widths: &[usize]) -> String {
         let mut line = String::new();
         for ((cell, width), (_, align)) in cells.iter().zip(widths).zip(&self.head) {
@@ -51,6 +39,20 @@ impl Table {
             }
         }
         line.trim_end().to_owned()
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widths: Vec<usize> = (0..self.head.len())
+            .map(|column| {
+                let cells = self.rows.iter().map(|row| row[column].chars().count());
+                cells.chain([self.head[column].0.chars().count()]).max().unwrap_or(0)
+            })
+            .collect();
+        let heads: Vec<String> = self.head.iter().map(|(name, _)| name.clone()).collect();
+        writeln!(f, "{HEAD}{}{PLAIN}", self.line(&heads, &widths))?;
+        self.rows.iter().try_for_each(|row| writeln!(f, "{}", self.line(row, &widths)))
     }
 }
 
@@ -72,7 +74,16 @@ pub fn duration(ns: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::duration;
+    use super::*;
+
+    #[test]
+    fn text_stands_to_the_left_and_numbers_to_the_right() {
+        let mut table = Table::new(&[("NAME", Align::Left), ("N", Align::Right), ("WHY", Align::Left)]);
+        table.row(vec!["é".into(), "1000".into(), "so".into()]);
+        table.row(vec!["longer".into(), "1".into(), String::new()]);
+        let shown = anstream::adapter::strip_str(&table.to_string()).to_string();
+        assert_eq!(shown, "NAME       N  WHY\né       1000  so\nlonger     1\n");
+    }
 
     #[test]
     fn durations_have_three_digits() {

@@ -3,23 +3,26 @@
 use clap::Args;
 
 use super::exit::Outcome;
+use super::out::print;
 
 #[derive(Debug, Args)]
 pub struct Version {
-    /// Also the versions of the engine, the stores and the clients inside
+    /// Also the versions of the engine and the clients inside, and what it was built for
     #[arg(short, long)]
     verbose: bool,
 }
 
 impl Version {
     pub fn main(&self) -> Outcome {
-        anstream::println!("weir {}", env!("CARGO_PKG_VERSION"));
-        if self.verbose {
-            let (_, librdkafka) = rdkafka::util::get_rdkafka_version();
-            anstream::println!("wasmedge {}", crate::function::Engine::version());
-            anstream::println!("librdkafka {librdkafka}");
-            anstream::println!("guest-abi 1");
+        print(format_args!("weir {}\n", env!("CARGO_PKG_VERSION")))?;
+        if !self.verbose {
+            return Ok(());
         }
-        Ok(())
+        let (_, librdkafka) = rdkafka::util::get_rdkafka_version();
+        let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
+        print(format_args!(
+            "wasmedge {}\nlibrdkafka {librdkafka}\nguest-abi 1\nbuilt-for {system} {processor}\n",
+            crate::function::Engine::version()
+        ))
     }
 }

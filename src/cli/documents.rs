@@ -1,0 +1,40 @@
+//! The documents that a command works with: those of the paths it was given, else of the setting 'triggers'.
+
+use std::path::PathBuf;
+
+use super::exit::Failed;
+use super::options::say_all;
+use super::out::plural;
+use crate::config::{self, Config, Diagnostics, Loaded, Settings, Severity};
+
+pub fn load(given: &[PathBuf], settings: &Settings) -> Loaded {
+    let paths = if given.is_empty() { settings.triggers.as_slice() } else { given };
+    let mut loaded = config::load(paths);
+    if loaded.config.as_ref().is_some_and(|config| config.triggers.is_empty()) {
+        let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        let message = "there is no trigger: events are taken in and go nowhere";
+        loaded
+            .diagnostics
+            .whole(Severity::Warning, &names.join(", "), message)
+            .help("write one ('weir check --help' shows how), or name other paths");
+    }
+    loaded
+}
+
+/// Says everything about settings and documents, before any of it is refused.
+pub fn accept(of_settings: &Diagnostics, loaded: Loaded) -> Result<(Config, usize), Failed> {
+    say_all(of_settings);
+    say_all(&loaded.diagnostics);
+    let mistakes = of_settings.count(Severity::Error) + loaded.diagnostics.count(Severity::Error);
+    let files = loaded.files.len();
+    match loaded.config {
+        Some(config) if mistakes == 0 => Ok((config, files)),
+        _ => {
+            let mistakes = plural(mistakes as u64, "mistake");
+            Err(Failed::configuration(match files {
+                0 => mistakes,
+                _ => format!("{mistakes} ({} read)", plural(files as u64, "file")),
+            }))
+        }
+    }
+}
