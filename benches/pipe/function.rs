@@ -1,0 +1,103 @@
+//! The example function, in its sandbox and natively, and an executor's whole work on a delivery.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use crossbeam_channel::{bounded, unbounded};
+use weir::dispatch::{Core, Effect, Input, Key, Limits, Progress};
+use weir::event::{Envelope, Uid};
+use weir::function::{FunctionIndex, Instance, Pool};
+use weir::time::Moment;
+use weir::worker::deployment::Deployment;
+use weir::worker::executor::{Done, Executor, Job};
+use weir::worker::tasks;
+
+use super::meter::{Clock::Thread, Cost, Table, cost, cost_with};
+use super::sample;
+
+/// The very function, compiled into the bench. (Its tests come along, without what would run them.)
+#[path = "../../functions/payment/src/lib.rs"]
+#[allow(dead_code, unreachable_pub, unused_imports)]
+pub(crate) mod payment;
+
+pub(crate) fn measure(table: &Table) {
+    table.section("The function");
+    let (engine, module) = sample::load();
+    let executor = engine.executor();
+    let made = cost(Thread, 1, || assert!(black_box(Instance::new(&module, &executor)).is_ok()));
+    table.row("an instance made and dropped (a cold start)", made, Some(200_000.0));
+
+    let input = sample::json(0).into_bytes();
+    let mut output = Vec::new();
+    let native = cost(Thread, 1, || {
+        weir_guest::respond(black_box(&input), payment::handle, &mut output);
+    });
+    table.row("payment, natively", native, None);
+
+    let mut pool = Pool::new(&engine, [Arc::clone(&module)]);
+    pool.prewarm().expect("an instance is made");
+    let warm = cost(Thread, 1, || {
+        let called = pool.call(FunctionIndex(0), black_box(&input));
+        assert_eq!(called.result.expect("the sample is an order"), output);
+    });
+    table.row("payment, a warm call", warm, Some(2_300.0));
+    table.value("  how many times the native cost", warm.median / native.median, Some(2.4));
+
+    let whole = attempt(|| {
+        let mut pool = Pool::new(&engine, [Arc::clone(&module)]);
+        pool.prewarm().expect("an instance is made");
+        pool
+    });
+    table.row("an attempt: id, envelope, warm call, answer, entry, reply", whole, None);
+    table.value("  without the call", whole.median - warm.median, None);
+}
+
+fn attempt(pool: impl Fn() -> Pool) -> Cost {
+    const BATCH: usize = 64;
+    const BATCHES: usize = 150;
+    let config = sample::config();
+    let (deployment, _) = Deployment::of(&config);
+    let broker = config.triggers[0].broker;
+    let envelope = sample::envelope(0);
+    let delivery = key(&envelope, broker);
+    let job = || Job { delivery, trigger: 0, attempt: 1, envelope: envelope.clone(), broker };
+    let make = || {
+        let (sender, jobs) = unbounded();
+        for _ in 0..BATCHES {
+            let batch: Vec<Job> = std::iter::repeat_with(job).take(BATCH).collect();
+            sender.send(batch).expect("the receiver is here");
+        }
+        // The loop takes the results away, as another thread.
+        let (done, results) = bounded(8);
+        let attempts = move || results.iter().map(|done: Done| done.attempts.len()).sum::<usize>();
+        let taken = tasks::thread("loop", attempts);
+        let executor = Executor { number: 0, pool: pool(), deployment: Arc::clone(&deployment) };
+        (executor, jobs, done, taken)
+    };
+    cost_with(Thread, BATCHES * BATCH, make, |(executor, jobs, done, taken)| {
+        executor.run(&jobs, &done);
+        drop(done);
+        assert_eq!(taken.join().expect("the thread ends"), BATCHES * BATCH);
+    })
+}
+
+/// A delivery's name: only a core gives one.
+fn key(envelope: &Envelope, broker: Uid) -> Key {
+    let (_, triggers) = Deployment::of(&sample::config());
+    let mut core = Core::new(triggers, Limits { deliveries: 1, bytes: 1 << 20 });
+    let mut effects: Vec<Effect<()>> = Vec::new();
+    let position = envelope.position;
+    let inputs = [
+        Input::Assigned {
+            source: position.source,
+            partition: position.partition,
+            progress: Progress::default(),
+        },
+        Input::Arrived { envelope: envelope.clone(), broker },
+    ];
+    core.step(inputs, Moment(0), &mut effects);
+    match effects.as_slice() {
+        [Effect::Invoke { delivery, .. }] => *delivery,
+        other => panic!("one delivery was expected: {other:?}"),
+    }
+}
