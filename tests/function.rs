@@ -32,13 +32,13 @@ fn payment() -> Pool {
     Pool::new(&engine, [module])
 }
 
-fn answered(pool: &mut Pool, input: &[u8]) -> Answer {
+fn answered<'p>(pool: &'p mut Pool, input: &[u8]) -> Answer<'p> {
     answer::read(pool.call(ONLY, input).result.unwrap(), "payment", Uid(1)).unwrap()
 }
 
 fn reply(pool: &mut Pool, amount: &str) -> Event<'static> {
     match answered(pool, &guests::order("A7", amount)) {
-        Answer::Replies(mut replies) if replies.len() == 1 => replies.remove(0),
+        Answer::Replies(mut replies) if replies.len() == 1 => replies.remove(0).into_owned(),
         other => panic!("{other:?}"),
     }
 }

@@ -35,16 +35,15 @@ impl<'a> Draft<'a> {
             return Err(Invalid::attribute(&name, Fault::Duplicate));
         }
         if let Some(slot) = self.slot(&name) {
-            let free = slot.is_none();
             let Value::String(text) = value else {
                 let found = if matches!(value, Value::Integer(_)) { "a number" } else { "a boolean" };
                 return Err(Invalid::attribute(&name, Fault::Type(found)));
             };
-            if !free {
+            if slot.is_some() {
                 return Err(Invalid::attribute(&name, Fault::Duplicate));
             }
             check_core(&name, &text).map_err(|fault| Invalid::attribute(&name, fault))?;
-            *self.slot(&name).expect("the slot of above") = Some(text);
+            *slot = Some(text);
             return Ok(());
         }
         if name == "specversion" {
@@ -77,6 +76,17 @@ impl<'a> Draft<'a> {
         }
         self.unset.push(name);
         self.bound()
+    }
+
+    /// Sets a core attribute that is absent.
+    pub(crate) fn fill(&mut self, name: &str, text: impl FnOnce() -> Cow<'a, str>) -> Result<(), Invalid> {
+        let slot = self.slot(name).expect("the name of a core attribute");
+        if slot.is_none() {
+            let text = text();
+            check_core(name, &text).map_err(|fault| Invalid::attribute(name, fault))?;
+            *slot = Some(text);
+        }
+        Ok(())
     }
 
     pub(crate) fn datacontenttype(&self) -> Option<&str> {

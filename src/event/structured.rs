@@ -18,6 +18,21 @@ pub fn decode(json: &[u8]) -> Result<Event<'_>, Invalid> {
     decode_text(utf8(json)?)
 }
 
+/// The event that the members of a JSON object make. Id and source may be absent: these are taken then.
+pub(crate) fn of_members<'a>(
+    members: impl IntoIterator<Item = (Cow<'a, str>, &'a RawValue)>,
+    id: impl FnOnce() -> Cow<'a, str>,
+    source: impl FnOnce() -> Cow<'a, str>,
+) -> Result<Event<'a>, Invalid> {
+    let mut event = Reading::default();
+    for (name, value) in members {
+        event.member(name, value)?;
+    }
+    event.draft.fill("id", id)?;
+    event.draft.fill("source", source)?;
+    event.finish()
+}
+
 /// A batch stands or falls as a whole: its sender can't be told of one event.
 pub fn decode_batch(json: &[u8], limit: usize) -> Result<Vec<Event<'_>>, Invalid> {
     let members = read(utf8(json)?, |json| json.deserialize_seq(Batch { limit }))??;

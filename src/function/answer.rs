@@ -15,10 +15,11 @@ const REPLIES: usize = 64;
 const CODE: usize = 64;
 const MESSAGE: usize = 1_024;
 
+/// Replies are borrowed from the output as far as they can be.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum Answer<'o> {
     Done,
-    Replies(Vec<Event<'static>>),
+    Replies(Vec<Event<'o>>),
     Failed { retry: bool, code: String, message: String },
 }
 
@@ -36,18 +37,19 @@ impl std::error::Error for BadOutput {}
 
 /// Reads the output of a function for a delivery. A reply without source gets the function's, one without id the
 /// delivery's with its index, so that the replies to a repeated delivery are the same events.
-pub fn read(output: &[u8], function: &str, delivery: Uid) -> Result<Answer, BadOutput> {
+pub fn read<'o>(output: &'o [u8], function: &str, delivery: Uid) -> Result<Answer<'o>, BadOutput> {
     if output.is_empty() {
         return Ok(Answer::Done);
     }
-    match serde_json::from_slice(output).map_err(|error| BadOutput(error.to_string()))? {
+    let text = std::str::from_utf8(output).map_err(|error| BadOutput(format!("{error}; JSON is UTF-8")))?;
+    match serde_json::from_str(text).map_err(|error| BadOutput(error.to_string()))? {
         Output::One(members) => match failure(&members)? {
             Some(failed) => Ok(failed),
-            None => Ok(Answer::Replies(vec![reply(&members, function, delivery, 0)?])),
+            None => Ok(Answer::Replies(vec![reply(members, function, delivery, 0)?])),
         },
         Output::Several(all) if all.is_empty() => Ok(Answer::Done),
         Output::Several(all) => {
-            let replies = all.iter().enumerate().map(|(index, members)| {
+            let replies = all.into_iter().enumerate().map(|(index, members)| {
                 reply(members, function, delivery, index)
                     .map_err(|BadOutput(why)| BadOutput(format!("reply {index}: {why}")))
             });
@@ -56,7 +58,7 @@ pub fn read(output: &[u8], function: &str, delivery: Uid) -> Result<Answer, BadO
     }
 }
 
-fn failure(members: &Members<'_>) -> Result<Option<Answer>, BadOutput> {
+fn failure(members: &Members<'_>) -> Result<Option<Answer<'static>>, BadOutput> {
     #[derive(Deserialize)]
     struct Failure<'a> {
         retry: Option<bool>,
@@ -88,47 +90,21 @@ fn shortened(text: Cow<'_, str>, limit: usize) -> String {
     text
 }
 
-fn reply(
-    members: &Members<'_>,
+fn reply<'o>(
+    members: Members<'o>,
     function: &str,
     delivery: Uid,
     index: usize,
-) -> Result<Event<'static>, BadOutput> {
+) -> Result<Event<'o>, BadOutput> {
     if members.get("specversion").is_none() {
         return Err(BadOutput("an object with neither `specversion` nor `error`".into()));
     }
     if members.get("error").is_some() {
         return Err(BadOutput("an object with both `specversion` and `error`".into()));
     }
-    let id = members.lacks("id").then(|| format!("{delivery}-{index}"));
-    let source = members.lacks("source").then(|| format!("/functions/{function}"));
-    let mut whole =
-        Vec::with_capacity(members.0.iter().map(|(n, v)| n.len() + v.get().len() + 4).sum::<usize>() + 128);
-    for (name, value) in [("id", id), ("source", source)] {
-        if let Some(value) = value {
-            begin_member(name, &mut whole);
-            write_string(&value, &mut whole);
-        }
-    }
-    for (name, value) in &members.0 {
-        if !(matches!(&**name, "id" | "source") && members.lacks(name)) {
-            begin_member(name, &mut whole);
-            whole.extend_from_slice(value.get().as_bytes());
-        }
-    }
-    whole.push(b'}');
-    let event = structured::decode(&whole).map_err(|invalid| BadOutput(invalid.to_string()))?;
-    Ok(event.into_owned())
-}
-
-fn begin_member(name: &str, object: &mut Vec<u8>) {
-    object.push(if object.is_empty() { b'{' } else { b',' });
-    write_string(name, object);
-    object.push(b':');
-}
-
-fn write_string(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).expect("a string is JSON");
+    let id = || format!("{delivery}-{index}").into();
+    let source = || ["/functions/", function].concat().into();
+    structured::of_members(members.0, id, source).map_err(|invalid| BadOutput(invalid.to_string()))
 }
 
 enum Output<'a> {
@@ -142,11 +118,6 @@ struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 impl<'a> Members<'a> {
     fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| *value)
-    }
-
-    /// In the JSON format an attribute that is null is not there.
-    fn lacks(&self, name: &str) -> bool {
-        self.get(name).is_none_or(|value| value.get() == "null")
     }
 }
 
@@ -214,11 +185,11 @@ fn collect<'de, A: MapAccess<'de>>(mut object: A) -> Result<Members<'de>, A::Err
 mod tests {
     use super::*;
 
-    fn read(output: &str) -> Result<Answer, BadOutput> {
+    fn read(output: &str) -> Result<Answer<'_>, BadOutput> {
         super::read(output.as_bytes(), "f", Uid(0xab))
     }
 
-    fn replies(output: &str) -> Vec<Event<'static>> {
+    fn replies(output: &str) -> Vec<Event<'_>> {
         match read(output) {
             Ok(Answer::Replies(replies)) => replies,
             other => panic!("{output}: {other:?}"),
@@ -282,6 +253,7 @@ mod tests {
             (r#"[{"error":{}}]"#, "reply 0: an object with neither"),
             (r#"[{"specversion":"1.0","type":"a"},{"specversion":"0.3","type":"a"}]"#, "reply 1: "),
             (r#"{"specversion":"1.0","type":"a","id":7}"#, "id"),
+            (r#"{"specversion":"1.0","type":"a","id":null,"id":"1"}"#, "id: given more than once"),
         ] {
             let BadOutput(said) = read(output).expect_err(output);
             assert!(said.contains(why), "{output}: {said}");
@@ -294,7 +266,8 @@ mod tests {
         let reply = r#"{"specversion":"1.0","type":"a"}"#;
         let many = |count: usize| format!("[{}]", vec![reply; count].join(","));
         assert_eq!(replies(&many(REPLIES)).len(), REPLIES);
-        let BadOutput(said) = read(&many(REPLIES + 1)).unwrap_err();
+        let more = many(REPLIES + 1);
+        let BadOutput(said) = read(&more).unwrap_err();
         assert!(said.contains("more than 64 replies"), "{said}");
     }
 }

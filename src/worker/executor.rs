@@ -79,28 +79,30 @@ impl Executor {
         input.clear();
         structured::encode(&event, input);
         let function = FunctionIndex(trigger.function as u32);
+        let function_name = &deployment.functions[trigger.function].short;
         // A defect of ours in one attempt must not take the other deliveries with it: it counts as failed.
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let called = self.pool.call(function, input);
-            let function_name = &deployment.functions[trigger.function].short;
-            (Measured::of(&called), result(called, function_name, delivery))
+            let measured = Measured::of(&called);
+            let result = result(called, function_name, delivery);
+            let outcome = result.as_ref().map_or_else(|failure| failure.outcome, |_| Outcome::Succeeded);
+            (outcome, report(&deployment, &job, delivery, &measured, input.len(), result))
         }));
-        let (measured, result) = ran.unwrap_or_else(|_| {
+        let (outcome, report) = ran.unwrap_or_else(|_| {
             let failure = Failure {
                 outcome: Outcome::Retryable,
                 reason: Reason::Vanished,
                 message: "the attempt ended without an outcome: a defect of the worker".to_owned(),
             };
-            (Measured::default(), Err(failure))
+            let measured = Measured::default();
+            (failure.outcome, report(&deployment, &job, delivery, &measured, input.len(), Err(failure)))
         });
-        let outcome = result.as_ref().map_or_else(|failure| failure.outcome, |_| Outcome::Succeeded);
-        let report = report(&deployment, &job, delivery, &measured, input.len(), result);
         (job.delivery, outcome, report)
     }
 }
 
 /// The replies, or why there are none.
-fn result(called: Called<'_>, function: &str, delivery: Uid) -> Result<Vec<Event<'static>>, Failure> {
+fn result<'o>(called: Called<'o>, function: &str, delivery: Uid) -> Result<Vec<Event<'o>>, Failure> {
     match answer::read(called.result?, function, delivery) {
         Ok(Answer::Done) => Ok(Vec::new()),
         Ok(Answer::Replies(replies)) => Ok(replies),

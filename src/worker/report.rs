@@ -34,7 +34,7 @@ pub(super) fn report(
     delivery: Uid,
     measured: &Measured,
     bytes_in: usize,
-    result: Result<Vec<Event<'static>>, Failure>,
+    result: Result<Vec<Event<'_>>, Failure>,
 ) -> Report {
     let trigger = &deployment.triggers[job.trigger as usize];
     let function = &deployment.functions[trigger.function];
