@@ -56,7 +56,7 @@ impl<'a> Marks<'a> {
         headers: impl Iterator<Item = (&'a str, &'a [u8])>,
         attribute: impl Fn(&'a str) -> Option<Cow<'a, str>>,
     ) -> Result<Marks<'a>, Invalid> {
-        let mut marks = Marks { content_type: None, attributes: Vec::new() };
+        let mut marks = Marks { content_type: None, attributes: Vec::with_capacity(12) };
         for (name, value) in headers {
             if let Some(name) = attribute(name) {
                 marks.attributes.push((name, value));
