@@ -1,7 +1,7 @@
 //! WasmEdge's C interface made safe, and [`Engine`], which a process starts before anything else of this folder.
 //!
 //! The crates' own handles are blanket `Send + Sync`, whatever WasmEdge promises; these types say what is true. All
-//! `unsafe` of this folder is here, in `sandbox.rs` (what stays in its thread) and in `guard.rs`.
+//! `unsafe` of this folder is here, in `sandbox.rs` (what stays in its thread), in `guard.rs` and in `pages.rs`.
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -127,7 +127,7 @@ unsafe impl Send for Configuration {}
 unsafe impl Sync for Configuration {}
 
 impl Configuration {
-    fn new() -> Configuration {
+    pub(super) fn new() -> Configuration {
         // SAFETY: the context is fresh and not shared yet.
         unsafe {
             let context = created(ffi::WasmEdge_ConfigureCreate());

@@ -11,6 +11,7 @@
 //! failure.rs   why a call had no output
 //! answer.rs    output bytes to replies
 //! pool.rs      the instances of one executor thread
+//! pages.rs     the compiler's memory given back
 //! ```
 //!
 //! A module is shared by all threads; an executor, its instances and its pool stay in the thread that made them.
@@ -23,6 +24,7 @@ mod failure;
 mod guard;
 mod instance;
 mod module;
+mod pages;
 mod pool;
 mod sandbox;
 
@@ -32,5 +34,6 @@ pub use engine::{Engine, MEMORY_PAGES, StartError};
 pub use failure::Failure;
 pub use instance::Instance;
 pub use module::{Limits, LoadError, Module, Problem};
+pub use pages::give_back;
 pub use pool::{Called, FunctionIndex, Pool};
 pub use sandbox::Executor;

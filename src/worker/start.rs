@@ -88,6 +88,7 @@ impl Worker {
         let http_settings = http_settings(settings)?;
         let engine = Engine::start(&settings.function_cache).map_err(|e| StartError(e.to_string()))?;
         let modules = load_functions(&engine, config, settings)?;
+        function::give_back();
         let store = Arc::new(Store::open(data).map_err(|e| StartError(e.to_string()))?);
         let progress = progress(&store)?;
 
