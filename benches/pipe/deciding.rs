@@ -64,11 +64,19 @@ fn route(count: usize, filter: fn(usize) -> Vec<(&'static str, String)>) -> Cost
 /// One delivery an event, from arrival to settlement.
 fn step() -> Cost {
     const BATCHES: usize = 500;
-    let triggers = Triggers { routes: routes(1, one_of_many_types), policies: vec![Policy::default()] };
+    let triggers = Triggers {
+        routes: routes(1, one_of_many_types),
+        policies: vec![Policy::default()],
+        uids: vec![Uid(1)],
+    };
     let mut core = Core::new(Arc::new(triggers), Limits { deliveries: 10_000, bytes: 256 << 20 });
     let mut effects = Vec::new();
-    let assigned: Input<()> =
-        Input::Assigned { source: sample::SOURCE, partition: 0, progress: Progress::default() };
+    let assigned: Input<()> = Input::Assigned {
+        source: sample::SOURCE,
+        partition: 0,
+        progress: Progress::default(),
+        ended: Vec::new(),
+    };
     core.step([assigned], Moment(0), &mut effects);
     let envelopes: Vec<Envelope> = (0..BATCH).map(sample::envelope).collect();
     let mut next = 0;

@@ -92,6 +92,7 @@ fn key(envelope: &Envelope, broker: Uid) -> Key {
             source: position.source,
             partition: position.partition,
             progress: Progress::default(),
+            ended: Vec::new(),
         },
         Input::Arrived { envelope: envelope.clone(), broker },
     ];

@@ -5,6 +5,7 @@ use clap::Args;
 use super::cost::Format;
 use super::exit::{Failed, Outcome};
 use super::options::Options;
+use super::out;
 use super::stored;
 use super::table::{Align, Table};
 use crate::worker::console::{self, Ask, StatusAnswer};
@@ -32,14 +33,13 @@ impl StatusOf {
             Err(error) => return Err(unanswered(&error)),
         };
         match self.format {
-            Format::Json => anstream::print!("{text}"),
-            Format::Table => stored::lines(&text)?.iter().for_each(print),
+            Format::Json => out::print(text),
+            Format::Table => stored::lines(&text)?.iter().map(table).try_for_each(out::print),
         }
-        Ok(())
     }
 }
 
-fn print(status: &StatusAnswer) {
+fn table(status: &StatusAnswer) -> Table {
     let columns = [
         ("ARRIVED", status.arrived),
         ("SETTLED", status.settled),
@@ -52,5 +52,5 @@ fn print(status: &StatusAnswer) {
     ];
     let mut table = Table::new(&columns.map(|(name, _)| (name, Align::Right)));
     table.row(columns.map(|(_, count)| count.to_string()).to_vec());
-    table.print();
+    table
 }

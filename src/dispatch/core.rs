@@ -9,6 +9,7 @@ use super::ledger::{Ledger, Progress};
 use super::outcome::Outcome;
 use super::policy::Policy;
 use super::timers::Timers;
+use crate::event::segment::Ended;
 use crate::event::{Envelope, Uid};
 use crate::time::Moment;
 use crate::trigger::Routes;
@@ -19,6 +20,7 @@ pub struct Table {
     pub routes: Routes,
     /// By the trigger's index in `routes`.
     pub policies: Vec<Policy>,
+    pub uids: Vec<Uid>,
 }
 
 /// What may be in flight. A source hands over no more while either is reached.
@@ -31,8 +33,8 @@ pub struct Limits {
 /// What has happened. `R` is the report of an attempt: the core passes it through and never looks.
 #[derive(Debug)]
 pub enum Input<R> {
-    /// A partition is ours from here on.
-    Assigned { source: Uid, partition: u32, progress: Progress },
+    /// A partition is ours from here on. `ended`: deliveries of its unsettled events that have ended already.
+    Assigned { source: Uid, partition: u32, progress: Progress, ended: Vec<Ended> },
     /// An event was read for a broker.
     Arrived { envelope: Envelope, broker: Uid },
     /// An attempt is over.
@@ -71,10 +73,17 @@ pub struct Counts {
 }
 
 #[derive(Debug)]
+struct Partition {
+    ledger: Ledger,
+    /// Triggers whose delivery had ended when the partition was assigned, for events that have not arrived since.
+    ended: HashMap<u64, Vec<Uid>>,
+}
+
+#[derive(Debug)]
 pub struct Core {
     table: Arc<Table>,
     limits: Limits,
-    partitions: HashMap<(Uid, u32), Ledger>,
+    partitions: HashMap<(Uid, u32), Partition>,
     events: slab::Slab<InFlight>,
     bytes: usize,
     deliveries: Deliveries,
@@ -109,8 +118,13 @@ impl Core {
     ) {
         for input in inputs {
             match input {
-                Input::Assigned { source, partition, progress } => {
-                    self.partitions.insert((source, partition), Ledger::resume(&progress));
+                Input::Assigned { source, partition, progress, ended } => {
+                    let mut by_offset: HashMap<u64, Vec<Uid>> = HashMap::new();
+                    for Ended { offset, trigger } in ended {
+                        by_offset.entry(offset).or_default().push(trigger);
+                    }
+                    let state = Partition { ledger: Ledger::resume(&progress), ended: by_offset };
+                    self.partitions.insert((source, partition), state);
                 }
                 Input::Arrived { envelope, broker } => self.arrived(envelope, broker, effects),
                 Input::Attempted { delivery, outcome, report } => {
@@ -155,13 +169,13 @@ impl Core {
 
     /// What may be committed for a partition.
     pub fn progress(&self, source: Uid, partition: u32) -> Option<Progress> {
-        self.partitions.get(&(source, partition)).map(Ledger::progress)
+        self.partitions.get(&(source, partition)).map(|partition| partition.ledger.progress())
     }
 
     fn arrived<R>(&mut self, envelope: Envelope, broker: Uid, effects: &mut Vec<Effect<R>>) {
         self.counts.arrived += 1;
         let position = envelope.position;
-        if !self.ledger(&envelope).begin(position.offset) {
+        if !self.partition(&envelope).ledger.begin(position.offset) {
             self.counts.repeated += 1;
             return;
         }
@@ -170,10 +184,14 @@ impl Core {
         let mut matched = std::mem::take(&mut self.matched);
         matched.clear();
         table.routes.matching(broker, &event, &mut matched);
+        let unrouted = matched.is_empty();
+        if let Some(ended) = self.partition(&envelope).ended.remove(&position.offset) {
+            matched.retain(|&trigger| !ended.contains(&table.uids[trigger as usize]));
+        }
         if matched.is_empty() {
-            self.counts.unrouted += 1;
+            self.counts.unrouted += u64::from(unrouted);
             self.counts.settled += 1;
-            self.ledger(&envelope).complete(position.offset);
+            self.partition(&envelope).ledger.complete(position.offset);
         } else {
             let lanes: smallvec::SmallVec<[Option<LaneId>; 4]> = matched
                 .iter()
@@ -274,7 +292,7 @@ impl Core {
             let event = self.events.remove(delivery.event);
             self.bytes -= event.envelope.record().len();
             self.counts.settled += 1;
-            self.ledger(&event.envelope).complete(event.envelope.position.offset);
+            self.partition(&event.envelope).ledger.complete(event.envelope.position.offset);
         }
     }
 
@@ -284,7 +302,7 @@ impl Core {
         }
     }
 
-    fn ledger(&mut self, envelope: &Envelope) -> &mut Ledger {
+    fn partition(&mut self, envelope: &Envelope) -> &mut Partition {
         let position = envelope.position;
         self.partitions
             .get_mut(&(position.source, position.partition))

@@ -7,12 +7,17 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::event::segment::Ended;
 use crate::event::{Envelope, Epoch, Event, Position, Uid, Value, record};
 use crate::time::Moment;
 use crate::trigger::{Filter, Routes};
 
 const BROKER: Uid = Uid(1);
 const QUEUE: Uid = Uid(2);
+
+fn trigger_uid(trigger: u32) -> Uid {
+    Uid(100 + u128::from(trigger))
+}
 
 fn envelope(offset: u64, key: Option<u8>) -> Envelope {
     let mut event = Event {
@@ -38,8 +43,11 @@ fn envelope(offset: u64, key: Option<u8>) -> Envelope {
 fn core(policies: Vec<Policy>, deliveries: usize) -> Core {
     let filter = || Filter::exact([("type".to_owned(), "order.created".to_owned())]);
     let routes = Routes::new(policies.iter().map(|_| (BROKER, filter())));
-    let mut core = Core::new(Arc::new(Table { routes, policies }), Limits { deliveries, bytes: 1 << 20 });
-    let assigned = Input::Assigned { source: QUEUE, partition: 0, progress: Progress::default() };
+    let uids = (0..policies.len()).map(|n| trigger_uid(n as u32)).collect();
+    let mut core =
+        Core::new(Arc::new(Table { routes, policies, uids }), Limits { deliveries, bytes: 1 << 20 });
+    let assigned =
+        Input::Assigned { source: QUEUE, partition: 0, progress: Progress::default(), ended: vec![] };
     core.step([assigned], Moment(0), &mut Vec::<Effect<()>>::new());
     core
 }
@@ -192,11 +200,28 @@ fn room_is_bounded_and_comes_back() {
 fn what_was_settled_before_a_restart_is_not_run_again() {
     let mut world = World::new(core(vec![policy(Order::Key, 0)], 10));
     let progress = Progress { watermark: 1, runs: vec![(2, 1)] };
-    world.feed(Some(Input::Assigned { source: QUEUE, partition: 0, progress }));
+    world.feed(Some(Input::Assigned { source: QUEUE, partition: 0, progress, ended: vec![] }));
     (0..4).for_each(|_| world.arrive(None));
     world.settle_all();
     assert_eq!(world.ended, [(0, 1), (0, 3)]);
     assert_eq!(world.core.counts().repeated, 2);
+}
+
+#[test]
+fn a_delivery_that_ended_before_a_crash_is_not_run_again() {
+    let mut world = World::new(core(vec![policy(Order::Key, 0), policy(Order::Key, 0)], 10));
+    let ended = vec![
+        Ended { offset: 0, trigger: trigger_uid(1) },
+        Ended { offset: 1, trigger: trigger_uid(0) },
+        Ended { offset: 1, trigger: trigger_uid(1) },
+    ];
+    let progress = Progress::default();
+    world.feed(Some(Input::Assigned { source: QUEUE, partition: 0, progress, ended }));
+    (0..3).for_each(|_| world.arrive(None));
+    world.settle_all();
+    assert_eq!(world.ended, [(0, 0), (0, 2), (1, 2)]);
+    assert_eq!(world.core.progress(QUEUE, 0).unwrap().watermark, 3);
+    assert_eq!(world.core.counts().unrouted, 0);
 }
 
 #[derive(Clone, Debug)]

@@ -83,9 +83,14 @@ impl Ledger {
         self.incomplete
     }
 
+    /// Complete, as far as this ledger has been told.
+    pub fn is_settled(&self, position: u64) -> bool {
+        position < self.watermark || (position < self.end && self.is_complete(position))
+    }
+
     /// Must be called for every position, before anything else is done with its event. False: it is complete already.
     pub fn begin(&mut self, position: u64) -> bool {
-        if position < self.watermark || (position < self.end && self.is_complete(position)) {
+        if self.is_settled(position) {
             return false;
         }
         while self.end <= position {

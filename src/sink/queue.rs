@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::event::Uid;
-use crate::event::segment::{Builder, Segment};
+use crate::event::segment::{Builder, Ended, Segment};
 use crate::store::Log;
 
 #[derive(Debug)]
@@ -27,12 +27,17 @@ impl QueueSink {
     }
 
     /// The sequence number after the last event written.
-    pub fn end(&self) -> u64 {
+    pub fn next(&self) -> u64 {
         self.next
     }
 
     pub fn push(&mut self, broker: Uid, record: &[u8]) {
         self.pending.push(broker, record);
+    }
+
+    /// Notes that a delivery of one of this queue's events has ended, with what was pushed since the last write.
+    pub fn end(&mut self, ended: Ended) {
+        self.pending.end(ended);
     }
 
     /// Appends what was pushed; durable after the log's next flush.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use crate::event::segment::Segment;
+use crate::dispatch::Progress;
+use crate::dispatch::ledger::Ledger;
+use crate::event::segment::{Ended, Segment};
 use crate::event::{Envelope, Epoch, Position, Uid};
 use crate::store::{Log, StoreError};
 
@@ -84,6 +86,19 @@ impl QueueSource {
         self.next += 1;
         Ok(Some(arrivals))
     }
+}
+
+/// The deliveries of unsettled events that have ended: what the segments from `progress` on say.
+pub fn ended(log: &Log, progress: &Progress) -> Result<Vec<Ended>, QueueError> {
+    let ledger = Ledger::resume(progress);
+    let mut ended = Vec::new();
+    // An event's deliveries end after it was stored: never in an earlier segment.
+    for number in segment_of(log, progress.watermark)?..log.flushed() {
+        let bytes = log.get(number)?.ok_or(QueueError::Missing(number))?;
+        let segment = Segment::decode(&bytes).map_err(|e| QueueError::Corrupt(number, e.to_string()))?;
+        ended.extend(segment.ended.iter().filter(|ended| !ledger.is_settled(ended.offset)));
+    }
+    Ok(ended)
 }
 
 /// The segment that holds the event number `sequence`, or would.

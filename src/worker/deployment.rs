@@ -48,6 +48,7 @@ impl Deployment {
         let table = Table {
             routes: Routes::new(config.triggers.iter().map(|t| (t.broker, t.filter.clone()))),
             policies: config.triggers.iter().map(|t| t.policy.clone()).collect(),
+            uids: config.triggers.iter().map(|t| t.uid).collect(),
         };
         (
             Arc::new(Deployment { triggers: triggers.collect(), functions: functions.collect() }),

@@ -13,6 +13,7 @@ use super::report::Report;
 use super::scribe::Batch;
 use crate::dispatch::{Core, Counts, Effect, Input, Key, Progress};
 use crate::event::Uid;
+use crate::event::segment::Ended;
 use crate::source::queue::Arrivals;
 use crate::time::Clock;
 
@@ -21,8 +22,8 @@ pub const WINDOW: usize = 256;
 const JOBS_PER_MESSAGE: usize = 64;
 /// While this many attempts wait for the scribe, no more results are taken in.
 const UNWRITTEN: usize = 8192;
-/// After a kill, what has settled since the last commit runs again: thousands of events in a tenth of a second.
-const COMMIT_INTERVAL: Duration = Duration::from_millis(10);
+/// What has settled since the last commit is known after a kill from the queue's own segments; the commit saves looking.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 /// How long to sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(60);
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
@@ -46,6 +47,14 @@ pub struct Status {
     pub deliveries: usize,
     pub waiting_retries: usize,
     pub draining: bool,
+}
+
+/// How far the queue was done when the worker started.
+#[derive(Debug, Default)]
+pub struct Begun {
+    pub progress: Progress,
+    /// Deliveries beyond it that have ended.
+    pub ended: Vec<Ended>,
 }
 
 /// How the loop ended.
@@ -94,12 +103,12 @@ struct Draining {
 }
 
 impl Dispatcher {
-    /// `queue` is the embedded queue's uid as a source; `progress` is what was committed of it.
+    /// `queue` is the embedded queue's uid as a source; `begun` is how far an earlier worker got with it.
     pub fn new(
         core: Core,
         deployment: Arc<Deployment>,
         queue: Uid,
-        progress: Progress,
+        begun: Begun,
         channels: Channels,
     ) -> Dispatcher {
         let mut dispatcher = Dispatcher {
@@ -113,12 +122,13 @@ impl Dispatcher {
             effects: Vec::new(),
             jobs: VecDeque::new(),
             unwritten: Batch::default(),
-            committed: progress.clone(),
+            committed: begun.progress.clone(),
             committed_events: 0,
             commit_due: Instant::now(),
             draining: None,
         };
-        dispatcher.inputs.push(Input::Assigned { source: queue, partition: 0, progress });
+        let Begun { progress, ended } = begun;
+        dispatcher.inputs.push(Input::Assigned { source: queue, partition: 0, progress, ended });
         dispatcher
     }
 

@@ -6,6 +6,7 @@ use super::executor::{HOPS, Job, Measured};
 use super::scribe::Attempt;
 use crate::config::DeadLetterTo;
 use crate::dispatch::{End, Key, Outcome, Reason};
+use crate::event::segment::Ended;
 use crate::event::{Event, Uid, Value, record};
 use crate::function::Failure;
 use crate::journal::{Entry, Reply};
@@ -23,6 +24,8 @@ pub struct Report {
     /// Set if the attempt did not succeed; what a dead letter is made of.
     failure: Option<Box<(Failure, Job, Uid)>>,
     ended: u64,
+    /// Which delivery this was an attempt of, as the queue knows it.
+    mark: Ended,
 }
 
 /// How many times an event may come round as a reply; Knative's brokers use the same number.
@@ -40,6 +43,7 @@ pub(super) fn report(
     let function = &deployment.functions[trigger.function];
     let event = job.envelope.event();
     let ended = unix_nanos();
+    let mark = Ended { offset: job.envelope.position.offset, trigger: trigger.uid };
     let wall_ns = measured.wall.as_nanos() as u64;
     let (replies, failure) = match result {
         Ok(replies) => (replies, None),
@@ -67,8 +71,15 @@ pub(super) fn report(
     let mut bytes = Vec::with_capacity(320);
     entry.encode(&mut bytes);
     let hops = hops(&event) - 1;
-    let mut report =
-        Report { entry: bytes, wall_ns, replies: Vec::new(), looping: Vec::new(), failure: None, ended };
+    let mut report = Report {
+        entry: bytes,
+        wall_ns,
+        replies: Vec::new(),
+        looping: Vec::new(),
+        failure: None,
+        ended,
+        mark,
+    };
     for mut reply in replies {
         reply.set_extension(HOPS, Value::Integer(hops.max(0)));
         let mut record = Vec::with_capacity(512);
@@ -98,7 +109,7 @@ impl Report {
     /// What is to be written, now that the core has said how the delivery goes on.
     pub fn settle(self, deployment: &Deployment, end: Option<(Key, End)>) -> Attempt {
         let mut attempt = Attempt {
-            ended: end.map(|(key, _)| key),
+            ended: end.map(|(key, _)| (key, self.mark)),
             entry: self.entry,
             wall_ns: self.wall_ns,
             events: Vec::new(),

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::query::Store;
 use crate::dispatch::{Key, Progress};
 use crate::event::Uid;
+use crate::event::segment::Ended;
 use crate::journal::Journal;
 use crate::sink::dead_letter::DeadLetters;
 use crate::sink::queue::QueueSink;
@@ -34,8 +35,8 @@ impl Batch {
 
 #[derive(Debug)]
 pub struct Attempt {
-    /// Set if the delivery has ended: it is answered once all of this is durable.
-    pub ended: Option<Key>,
+    /// Set if the delivery has ended: it is answered once all of this is durable, and never runs again.
+    pub ended: Option<(Key, Ended)>,
     /// The journal's entry, encoded.
     pub entry: Vec<u8>,
     pub wall_ns: u64,
@@ -165,7 +166,10 @@ impl Scribe {
                 self.dead_letters.push(letter);
                 group.bytes += letter.len();
             }
-            group.ended.extend(attempt.ended);
+            if let Some((key, ended)) = attempt.ended {
+                self.queue.end(ended);
+                group.ended.push(key);
+            }
             group.messages += 1;
         }
         if batch.progress.is_some() {
@@ -215,6 +219,7 @@ impl Scribe {
         if let Some(progress) = progress {
             self.store.queue.set_state(PROGRESS, progress.encode());
         }
+        // The queue comes last: that a delivery has ended is durable only when all that it left is.
         for log in [&self.store.dead_letters, &self.store.journal, &self.store.queue] {
             log.flush()?;
         }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::admin::Readiness;
 use super::console::{self, Console};
 use super::deployment::Deployment;
-use super::dispatcher::{Channels, Dispatcher, Drained, Request};
+use super::dispatcher::{Begun, Channels, Dispatcher, Drained, Request};
 use super::executor::Executor;
 use super::listener;
 use super::lock::Lock;
@@ -32,7 +32,7 @@ use crate::sink::dead_letter::DeadLetters;
 use crate::sink::queue::QueueSink;
 use crate::source::Intake;
 use crate::source::http::{self, HttpSource};
-use crate::source::queue::QueueSource;
+use crate::source::queue::{QueueSource, ended};
 
 /// Requests that may wait for the scribe at once.
 const INTAKE: usize = 4096;
@@ -140,7 +140,7 @@ impl Worker {
 
         let queue =
             QueueSink::open(Arc::clone(&store.queue)).map_err(|e| failed("the queue can't be opened", e))?;
-        let waiting = queue.end() - progress.watermark.min(queue.end());
+        let waiting = queue.next() - progress.watermark.min(queue.next());
         let scribe = Scribe {
             queue,
             journal: Journal::open(Arc::clone(&store.journal))
@@ -155,6 +155,7 @@ impl Worker {
             disk: Disk::new(data.to_owned()),
             healthy: Arc::clone(&healthy),
         };
+        let ended = ended(&store.queue, &progress).map_err(|e| failed("the queue can't be read", e))?;
         let source = QueueSource::open(Arc::clone(&store.queue), queue_uid, progress.watermark)
             .map_err(|e| failed("the queue can't be read", e))?;
         let answers = Answers { settled: settled_sender, durable: durable_sender };
@@ -168,7 +169,7 @@ impl Worker {
         }));
         let channels =
             Channels { arrivals, executors: jobs_senders, done, scribe: batches_sender, settled, requests };
-        let dispatcher = Dispatcher::new(core, deployment, queue_uid, progress, channels);
+        let dispatcher = Dispatcher::new(core, deployment, queue_uid, Begun { progress, ended }, channels);
         let dispatcher = tasks::thread("dispatcher", move || dispatcher.run());
 
         let http = local(&http_listener)?;
