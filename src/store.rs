@@ -198,16 +198,6 @@ impl Log {
         Ok(None)
     }
 
-    /// Begins a new volume if the newest is full, so that it too can be dropped. The log may then be empty; its segments'
-    /// numbers and its state go on all the same.
-    pub fn roll(&self) -> Result<(), StoreError> {
-        if self.newest_bytes() >= self.limits.volume_bytes.max(1) {
-            self.flush()?;
-            self.add_volume(self.flushed())?;
-        }
-        Ok(())
-    }
-
     /// Drops the volumes in which every segment is below `segment`, and gives their disk back.
     pub fn drop_below(&self, segment: u64) -> Result<usize, StoreError> {
         let mut dropped = 0;
@@ -230,6 +220,21 @@ impl Log {
                 .map_err(|e| self.error("drop a volume of", &e))?;
             dropped += 1;
         }
+    }
+
+    /// Begins a new volume if the newest is full, so that it too can be dropped. The log may then be empty; its segments'
+    /// numbers and its state go on all the same.
+    pub fn roll(&self) -> Result<(), StoreError> {
+        if self.is_full() {
+            self.flush()?;
+            self.add_volume(self.flushed())?;
+        }
+        Ok(())
+    }
+
+    /// Is the newest volume full?
+    pub fn is_full(&self) -> bool {
+        self.newest_bytes() >= self.limits.volume_bytes.max(1)
     }
 
     /// Bytes of segments held: what limits are about. The disk holds somewhat more.

@@ -15,15 +15,17 @@ pub struct QueueSink {
 }
 
 impl QueueSink {
-    pub fn open(log: Arc<Log>) -> Result<QueueSink, Box<dyn std::error::Error + Send + Sync>> {
-        let next = match log.flushed().checked_sub(1).filter(|&last| last >= log.first()) {
+    /// Goes on after the last event there is, or where none is left, at `settled`: every event before it has been done
+    /// and forgotten, and no number is given twice.
+    pub fn open(log: Arc<Log>, settled: u64) -> Result<QueueSink, Box<dyn std::error::Error + Send + Sync>> {
+        let end = match log.flushed().checked_sub(1).filter(|&last| last >= log.first()) {
             None => 0,
             Some(last) => {
                 let bytes = log.get(last)?.ok_or("the queue's last segment is not there")?;
                 Segment::decode(&bytes)?.end()
             }
         };
-        Ok(QueueSink { log, next, pending: Builder::default() })
+        Ok(QueueSink { log, next: end.max(settled), pending: Builder::default() })
     }
 
     /// The sequence number after the last event written.

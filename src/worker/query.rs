@@ -84,9 +84,19 @@ pub struct Store {
 }
 
 impl Store {
+    /// To read what is there.
     pub fn open(data: &Path) -> Result<Store, StoreError> {
-        let open = |name: &str| Log::open(&data.join(name), store::Limits::default()).map(Arc::new);
-        Ok(Store { queue: open("queue")?, journal: open("journal")?, dead_letters: open("dead-letters")? })
+        Store::open_within(data, u64::MAX, u64::MAX)
+    }
+
+    /// To write, within so many bytes for the queue and the dead letters and so many for the journal.
+    pub fn open_within(data: &Path, queue: u64, journal: u64) -> Result<Store, StoreError> {
+        let open = |name: &str, bytes| Log::open(&data.join(name), volumes(bytes)).map(Arc::new);
+        Ok(Store {
+            queue: open("queue", queue)?,
+            journal: open("journal", journal)?,
+            dead_letters: open("dead-letters", queue)?,
+        })
     }
 
     /// Lines of JSON.
@@ -126,6 +136,12 @@ impl Store {
         }
         lines(kept.items)
     }
+}
+
+/// Room is given back by whole volumes: a log of `bytes` is made of at least eight.
+fn volumes(bytes: u64) -> store::Limits {
+    let default = store::Limits::default();
+    store::Limits { volume_bytes: default.volume_bytes.min(bytes / 8), ..default }
 }
 
 /// The last so many of what is pushed.

@@ -59,8 +59,8 @@ pub const PROGRESS: &str = "progress";
 /// A group commit takes in no more than this many messages and bytes.
 const GROUP_MESSAGES: usize = 4096;
 const GROUP_BYTES: usize = 4 << 20;
-/// How often a full disk or queue is looked at when nothing happens.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often the room on the disk is looked at while nothing is written.
+const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct Scribe {
@@ -98,6 +98,9 @@ impl Scribe {
     pub fn run(mut self, intake: &Receiver<Accepted>, batches: &Receiver<Batch>, answers: &Answers) {
         let (mut intake_open, mut batches_open) = (true, true);
         while intake_open || batches_open {
+            // Also after the last commit and while nothing comes: room that came free makes the worker ready again.
+            let refusal = self.refusal();
+            self.healthy.store(refusal.is_none(), Ordering::Relaxed);
             let mut select = Select::new();
             if intake_open {
                 select.recv(intake);
@@ -105,15 +108,11 @@ impl Scribe {
             if batches_open {
                 select.recv(batches);
             }
-            if self.healthy.load(Ordering::Relaxed) {
-                select.ready();
-            } else {
-                // Not ready, so nobody may send anything: whether there is room again is not learned from a message.
-                let _ = select.ready_timeout(LOOK_AGAIN);
+            if select.ready_timeout(LOOK).is_err() {
+                continue;
             }
             let mut group = Group::default();
             let refusal = self.refusal();
-            self.healthy.store(refusal.is_none(), Ordering::Relaxed);
             while intake_open && group.has_room() {
                 match intake.try_recv() {
                     Ok(accepted) => self.take(accepted, refusal, &mut group),
@@ -231,11 +230,15 @@ impl Scribe {
 
     /// Gives back the disk of what is settled, and of the oldest entries past the journal's limit.
     fn forget(&self, watermark: u64) -> Result<(), StoreError> {
-        // To find the watermark's segment is work, and the last volume always stays.
-        if self.store.queue.second_volume().is_some() {
-            match segment_of(&self.store.queue, watermark) {
+        // To find the watermark's segment is work: not where there is nothing to give back.
+        let queue = &self.store.queue;
+        if queue.second_volume().is_some() || queue.is_full() {
+            match segment_of(queue, watermark) {
                 Ok(segment) => {
-                    self.store.queue.drop_below(segment)?;
+                    if segment >= queue.flushed() {
+                        queue.roll()?;
+                    }
+                    queue.drop_below(segment)?;
                 }
                 Err(error) => {
                     tracing::error!(%error, "settled events can't be dropped from the queue");

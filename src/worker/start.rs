@@ -89,7 +89,8 @@ impl Worker {
         let engine = Engine::start(&settings.function_cache).map_err(|e| StartError(e.to_string()))?;
         let modules = load_functions(&engine, config, settings)?;
         function::give_back();
-        let store = Arc::new(Store::open(data).map_err(|e| StartError(e.to_string()))?);
+        let store = Store::open_within(data, settings.queue_max_bytes.0, settings.journal_max_bytes.0);
+        let store = Arc::new(store.map_err(|e| StartError(e.to_string()))?);
         let progress = progress(&store)?;
 
         let (deployment, table) = Deployment::of(config);
@@ -138,8 +139,8 @@ impl Worker {
             prewarmed.map_err(|e| failed("a function's instance could not be made", e))?;
         }
 
-        let queue =
-            QueueSink::open(Arc::clone(&store.queue)).map_err(|e| failed("the queue can't be opened", e))?;
+        let queue = QueueSink::open(Arc::clone(&store.queue), progress.watermark)
+            .map_err(|e| failed("the queue can't be opened", e))?;
         let waiting = queue.next() - progress.watermark.min(queue.next());
         let scribe = Scribe {
             queue,
