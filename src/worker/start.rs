@@ -183,6 +183,7 @@ impl Worker {
                 connections: settings.http_max_connections as usize,
                 header_timeout: settings.http_header_timeout,
                 farewell,
+                silence: settings.http_header_timeout + settings.http_request_timeout,
             };
             move |stop| {
                 listener::serve(http_listener, limits, stop, move |request| {
@@ -196,6 +197,7 @@ impl Worker {
                 connections: 64,
                 header_timeout: settings.http_header_timeout,
                 farewell: Duration::from_secs(1),
+                silence: settings.http_header_timeout * 2,
             };
             move |stop| {
                 listener::serve(admin_listener, limits, stop, move |request| {
