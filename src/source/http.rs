@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::body::{Body, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 
-use super::intake::{Intake, Refused};
+use super::intake::Intake;
 use super::limits::RateLimit;
+use super::refusal::Refusal;
 use crate::config::Secret;
 use crate::event::mode::Mode;
 use crate::event::{Event, Invalid, Uid, binary, record, structured};
@@ -22,12 +24,16 @@ use crate::event::{Event, Invalid, Uid, binary, record, structured};
 pub struct Settings {
     pub max_body: usize,
     pub max_batch: usize,
-    pub body_timeout: Duration,
+    pub request_timeout: Duration,
     pub max_concurrent_requests: usize,
     pub requests_per_second: u32,
     pub burst: u32,
     pub token: Option<Secret>,
 }
+
+/// How many brokers, and how much of its path, a request for none is told.
+const NAMED: usize = 20;
+const PATH: usize = 200;
 
 /// The listener's service: shared by all connections.
 #[derive(Debug)]
@@ -37,69 +43,63 @@ pub struct HttpSource {
     brokers: HashMap<String, Uid>,
     intake: Intake,
     rate: RateLimit,
-    requests: Semaphore,
-}
-
-/// What a request gets that is not taken.
-struct Refusal {
-    status: StatusCode,
-    reason: String,
-    retry_after: Option<Duration>,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, reason: impl Into<String>) -> Refusal {
-        Refusal { status, reason: reason.into(), retry_after: None }
-    }
-
-    fn later(status: StatusCode, reason: impl Into<String>, wait: Duration) -> Refusal {
-        Refusal { status, reason: reason.into(), retry_after: Some(wait) }
-    }
+    requests: Arc<Semaphore>,
 }
 
 impl HttpSource {
     pub fn new(settings: Settings, brokers: HashMap<String, Uid>, intake: Intake) -> Arc<HttpSource> {
         let rate = RateLimit::new(settings.requests_per_second, settings.burst);
-        let requests = Semaphore::new(settings.max_concurrent_requests);
+        let requests = Arc::new(Semaphore::new(settings.max_concurrent_requests));
         Arc::new(HttpSource { settings, brokers, intake, rate, requests })
     }
 
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
         match self.take(request).await {
-            Ok(()) => respond(StatusCode::ACCEPTED, Bytes::new()),
+            Ok(()) => {
+                let mut response = Response::new(Full::default());
+                *response.status_mut() = StatusCode::ACCEPTED;
+                response
+            }
             Err(refusal) => refusal.into_response(),
         }
     }
 
     async fn take(&self, request: Request<Incoming>) -> Result<(), Refusal> {
+        let deadline = tokio::time::Instant::now() + self.settings.request_timeout;
+        // Who has no token learns nothing, not even which brokers there are.
+        self.authorize(request.headers())?;
         let broker = self.broker(request.uri().path())?;
         if request.method() != Method::POST {
             return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "events are sent with POST"));
         }
-        self.authorize(request.headers())?;
         self.rate.take(Instant::now()).map_err(|wait| {
             let reason = "more requests a second than http.rate-limit allows";
             Refusal::later(StatusCode::TOO_MANY_REQUESTS, reason, wait)
         })?;
-        let _slot = self.requests.try_acquire().map_err(|_| {
+        // Taken before anything is read, given back once all is on disk: so many bodies are in memory and no more.
+        let slot = Arc::clone(&self.requests).try_acquire_owned().map_err(|_| {
             let reason = "more requests at once than http.max-concurrent-requests allows";
             Refusal::later(StatusCode::SERVICE_UNAVAILABLE, reason, Duration::from_secs(1))
         })?;
         let (parts, body) = request.into_parts();
         let mode = mode(&parts.headers)?;
-        let body = self.read(body).await?;
+        let body = timeout_at(deadline, self.read(body)).await.map_err(|_| {
+            let reason = "the body took longer than http.request-timeout";
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, reason).closing()
+        })??;
         let records = records(mode, &parts.headers, &body, self.settings.max_batch)?;
+        drop((parts, body));
         if records.is_empty() {
             return Ok(());
         }
-        self.intake.store(broker, records).await.map_err(|refused| {
-            let status = match refused {
-                Refused::Busy | Refused::QueueFull | Refused::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-                Refused::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
-                Refused::Store => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            Refusal::later(status, refused.to_string(), Duration::from_secs(1))
-        })
+        match timeout_at(deadline, self.intake.store(broker, records, slot)).await {
+            Ok(stored) => stored.map_err(Refusal::from),
+            Err(_) => {
+                let reason =
+                    "not on disk within http.request-timeout, though it may be yet: send it again unchanged";
+                Err(Refusal::later(StatusCode::SERVICE_UNAVAILABLE, reason, Duration::from_secs(1)))
+            }
+        }
     }
 
     fn broker(&self, path: &str) -> Result<Uid, Refusal> {
@@ -110,7 +110,10 @@ impl HttpSource {
         self.brokers.get(name).copied().ok_or_else(|| {
             let mut known: Vec<_> = self.brokers.keys().map(|name| format!("/{name}")).collect();
             known.sort();
-            let reason = format!("there is no broker at {path}; there is /, {}", known.join(", "));
+            let more = if known.len() > NAMED { ", ..." } else { "" };
+            known.truncate(NAMED);
+            let path: String = path.chars().take(PATH).collect();
+            let reason = format!("there is no broker at {path}; there is /, {}{more}", known.join(", "));
             Refusal::new(StatusCode::NOT_FOUND, reason)
         })
     }
@@ -127,34 +130,46 @@ impl HttpSource {
     }
 
     async fn read(&self, body: Incoming) -> Result<Bytes, Refusal> {
-        let limited = Limited::new(body, self.settings.max_body).collect();
-        match tokio::time::timeout(self.settings.body_timeout, limited).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                let reason =
-                    format!("the body is longer than http.max-body, {} bytes", self.settings.max_body);
-                Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, reason))
+        let limit = self.settings.max_body;
+        let too_large = || {
+            let reason = format!("the body is longer than http.max-body, {limit} bytes");
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, reason).closing()
+        };
+        // What says how long it is need not be read to be refused: no '100 Continue' is sent for it either.
+        if body.size_hint().lower() > limit as u64 {
+            return Err(too_large());
+        }
+        match Limited::new(body, limit).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(error) => {
+                Err(Refusal::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}")).closing())
             }
-            Ok(Err(error)) => {
-                Err(Refusal::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}")))
-            }
-            Err(_) => Err(Refusal::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "the body took longer than http.request-timeout",
-            )),
         }
     }
 }
 
 fn mode(headers: &HeaderMap) -> Result<Mode, Refusal> {
-    let content_type = match headers.get(CONTENT_TYPE).map(HeaderValue::to_str) {
+    let bad = |reason| Refusal::new(StatusCode::BAD_REQUEST, reason);
+    let unsupported = |reason| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason);
+    let mut content_types = headers.get_all(CONTENT_TYPE).iter();
+    let content_type = match content_types.next().map(|value| value.to_str()) {
         None => None,
         Some(Ok(text)) => Some(text),
-        Some(Err(_)) => {
-            return Err(Refusal::new(StatusCode::BAD_REQUEST, "the Content-Type is not ASCII text"));
-        }
+        Some(Err(_)) => return Err(bad("the Content-Type is not ASCII text")),
     };
-    Mode::of(content_type).map_err(|e| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, e.to_string()))
+    if content_types.next().is_some() {
+        return Err(bad("there is more than one Content-Type"));
+    }
+    // A compressed payload would be stored as if it were of its content type.
+    if headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        return Err(unsupported("a Content-Encoding is not supported: send the body as it is".to_owned()));
+    }
+    Mode::of(content_type).map_err(|e| unsupported(e.to_string()))
 }
 
 /// The request's events as records. One that is invalid refuses them all: nothing is half taken.
@@ -176,39 +191,4 @@ fn encode(event: &Event<'_>) -> Vec<u8> {
     let mut record = Vec::with_capacity(512);
     record::encode(event, &mut record);
     record
-}
-
-impl Refusal {
-    /// RFC 9457, so that a machine finds the status and a person the reason.
-    fn into_response(self) -> Response<Full<Bytes>> {
-        let problem = serde_json::json!({
-            "status": self.status.as_u16(),
-            "title": self.status.canonical_reason(),
-            "detail": self.reason,
-        });
-        let mut response = respond(self.status, Bytes::from(problem.to_string()));
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(wait) = self.retry_after {
-            // Whole seconds, at least one: what the header can say.
-            let seconds = (wait.as_millis().div_ceil(1000)).clamp(1, 3600) as u64;
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        match self.status {
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            StatusCode::METHOD_NOT_ALLOWED => {
-                headers.insert(hyper::header::ALLOW, HeaderValue::from_static("POST"));
-            }
-            _ => {}
-        }
-        response
-    }
-}
-
-fn respond(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    response
 }

@@ -1,7 +1,7 @@
 //! The way from a source into the embedded queue: bounded, and answered only once durable.
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::event::Uid;
 
@@ -11,6 +11,9 @@ pub struct Accepted {
     pub broker: Uid,
     pub records: Vec<Vec<u8>>,
     pub answer: oneshot::Sender<Result<(), Refused>>,
+    /// What the publisher holds of `http.max-concurrent-requests`. It stays with the records, not with the connection:
+    /// publishers that go away while the disk is slow do not make room for more.
+    pub slot: OwnedSemaphorePermit,
 }
 
 /// Why events were not taken. The sender keeps them and may come again.
@@ -56,9 +59,14 @@ impl Intake {
     }
 
     /// Waits until the records are durable.
-    pub async fn store(&self, broker: Uid, records: Vec<Vec<u8>>) -> Result<(), Refused> {
+    pub async fn store(
+        &self,
+        broker: Uid,
+        records: Vec<Vec<u8>>,
+        slot: OwnedSemaphorePermit,
+    ) -> Result<(), Refused> {
         let (answer, answered) = oneshot::channel();
-        self.sender.try_send(Accepted { broker, records, answer }).map_err(|error| match error {
+        self.sender.try_send(Accepted { broker, records, answer, slot }).map_err(|error| match error {
             TrySendError::Full(_) => Refused::Busy,
             TrySendError::Disconnected(_) => Refused::Stopping,
         })?;

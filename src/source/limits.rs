@@ -31,7 +31,8 @@ impl RateLimit {
         let mut bucket = bucket.lock().expect("no panic holds this lock");
         let gained = now.saturating_duration_since(bucket.filled).as_secs_f64() * bucket.per_second;
         bucket.tokens = (bucket.tokens + gained).min(bucket.burst);
-        bucket.filled = now;
+        // Another thread may have looked at its clock later and been here sooner.
+        bucket.filled = bucket.filled.max(now);
         if bucket.tokens < 1.0 {
             return Err(Duration::from_secs_f64((1.0 - bucket.tokens) / bucket.per_second));
         }
@@ -54,6 +55,15 @@ mod tests {
         assert_eq!((0..5).filter(|_| limit.take(later).is_ok()).count(), 2);
         let wait = limit.take(later).unwrap_err();
         assert!(wait <= Duration::from_millis(100), "{wait:?}");
+    }
+
+    #[test]
+    fn no_time_counts_twice() {
+        let limit = RateLimit::new(1, 1);
+        let start = Instant::now();
+        let later = start + Duration::from_secs(1);
+        let taken = [later, start, later, start, later].map(|now| limit.take(now).is_ok());
+        assert_eq!(taken, [true, false, false, false, false]);
     }
 
     #[test]

@@ -4,5 +4,6 @@ pub mod http;
 pub mod intake;
 pub mod limits;
 pub mod queue;
+mod refusal;
 
 pub use intake::{Accepted, Intake, Refused};

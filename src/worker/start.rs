@@ -365,7 +365,7 @@ fn http_settings(settings: &Settings) -> Result<http::Settings, StartError> {
     Ok(http::Settings {
         max_body: size(settings.http_max_body),
         max_batch: settings.http_max_batch as usize,
-        body_timeout: settings.http_request_timeout,
+        request_timeout: settings.http_request_timeout,
         max_concurrent_requests: settings.http_max_concurrent_requests as usize,
         requests_per_second: settings.http_rate_limit_per_second,
         // 0: as many at once as in a second.
