@@ -104,5 +104,7 @@ fn the_journal_keeps_to_its_limit() {
     // Reading it proves the chain of what is left.
     let journal = home.journal();
     assert!(journal.len() > 1_000 && (journal.len() as u64) < BATCHES * 1_000, "{}", journal.len());
-    assert_eq!(journal.last().unwrap().event_id, format!("{}-999", BATCHES - 1));
+    // Executors run side by side, so the last event need not have the last entry.
+    let newest = format!("{}-999", BATCHES - 1);
+    assert!(journal.iter().any(|entry| entry.event_id == newest));
 }
