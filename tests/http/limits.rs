@@ -25,15 +25,17 @@ fn more_requests_at_once_are_503() {
     let (home, running) = worker(&["http.max-concurrent-requests=2"]);
     let body = event("slow");
     let head = format!(
-        "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/cloudevents+json\r\ncontent-length: {}\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: application/cloudevents+json\r\n\
+         content-length: {}\r\n\r\n",
         body.len()
     );
     let mut slow: Vec<Connection> = (0..2).map(|_| running.connect()).collect();
-    slow.iter_mut().for_each(|connection| connection.send(head.as_bytes()).unwrap());
-    let refused = eventually("both have begun", || {
-        let response = post_event(&running, "beside");
-        (response.status != 202).then_some(response)
-    });
+    for connection in &mut slow {
+        connection.send(head.as_bytes()).unwrap();
+        // It is asked for its body: it has its slot.
+        assert_eq!(connection.response().unwrap().status, 100);
+    }
+    let refused = post_event(&running, "beside");
     assert_eq!((refused.status, retry_after(&refused)), (503, 1));
     assert!(detail(&refused).contains("http.max-concurrent-requests"));
     for connection in &mut slow {
