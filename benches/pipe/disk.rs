@@ -61,7 +61,7 @@ fn journal(count: usize) -> Cost {
 fn queue(count: usize) -> Cost {
     let envelope = sample::envelope(0);
     with_log(|log| {
-        let mut queue = QueueSink::open(Arc::clone(&log)).expect("an empty queue opens");
+        let mut queue = QueueSink::open(Arc::clone(&log), 0).expect("an empty queue opens");
         cost(Process, count, || {
             (0..count).for_each(|_| queue.push(Uid(3), envelope.record()));
             queue.write();

@@ -75,7 +75,7 @@ fn from_queue(table: &Table, events: usize, start: f64) {
     let broker = sample::config().triggers[0].broker;
     {
         let store = Store::open(data.path()).expect("a store opens");
-        let mut queue = QueueSink::open(Arc::clone(&store.queue)).expect("an empty queue opens");
+        let mut queue = QueueSink::open(Arc::clone(&store.queue), 0).expect("an empty queue opens");
         for number in 0..events {
             let json = sample::json(number);
             let event = structured::decode(json.as_bytes()).expect("the sample is an event");
