@@ -153,7 +153,7 @@ fn the_pure_floors_decide_without_the_world() {
 #[test]
 fn what_belongs_in_one_place_stands_there() {
     let places: [(&str, &[&str], &[&str]); 5] = [
-        ("sled", &["sled::"], &["store.rs"]),
+        ("sled", &["sled::"], &["store/volume.rs"]),
         ("backoff", &["backoff::"], &["worker/scribe.rs"]),
         (
             "threads and tasks start",

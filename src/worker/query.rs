@@ -141,7 +141,7 @@ impl Store {
 /// Room is given back by whole volumes: a log of `bytes` is made of at least eight.
 fn volumes(bytes: u64) -> store::Limits {
     let default = store::Limits::default();
-    store::Limits { volume_bytes: default.volume_bytes.min(bytes / 8), ..default }
+    store::Limits { volume_bytes: default.volume_bytes.min(bytes / 8) }
 }
 
 /// The last so many of what is pushed.

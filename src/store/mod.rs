@@ -1,8 +1,9 @@
-//! A durable log of segments on sled, in volumes that are dropped whole. The only file that knows sled.
+//! A durable log of segments, in volumes that are dropped whole.
 //!
-//! sled 0.34 keeps its high-water mark on disk after deletes and is slow with many small keys, so: one value per
-//! group commit (a segment), nothing is ever deleted, and disk is given back by removing a volume's directory. It is
-//! unmaintained (it pulls `fxhash` and `instant`, see deny.toml); whatever replaces it replaces this file.
+//! sled keeps its high-water mark on disk after deletes and is slow with many small keys, so: one value per group commit
+//! (a segment), nothing is ever deleted, and disk is given back by removing a volume's directory.
+
+mod volume;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,9 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// The layout of a volume. A worker reads its own and the one before; there is none before yet.
-const FORMAT: u8 = 1;
-const FORMAT_KEY: &[u8] = b"format";
+use volume::{Cause, Volume};
+
+/// The layout of a volume stands in its directory's name. A worker reads its own and the one before; there is none yet.
+const VOLUME: &str = "volume-1-";
+const ANY_VOLUME: &str = "volume-";
+const DROPPED: &str = "dropped-";
+/// Volumes behind the newest that may be open for readers at once.
+const OPEN: usize = 2;
 
 /// Segments of one kind, numbered from 0 without a gap. One writer, any number of readers.
 #[derive(Debug)]
@@ -30,20 +36,13 @@ pub struct Log {
 pub struct Limits {
     /// A volume that has grown past this is followed by a new one.
     pub volume_bytes: u64,
-    pub cache_bytes: u64,
 }
 
 impl Default for Limits {
+    /// Small, because an open volume is in memory.
     fn default() -> Limits {
-        Limits { volume_bytes: 256 << 20, cache_bytes: 4 << 20 }
+        Limits { volume_bytes: 16 << 20 }
     }
-}
-
-#[derive(Debug)]
-struct Volume {
-    /// `None` after a failure, until it could be opened again.
-    db: Option<sled::Db>,
-    bytes: u64,
 }
 
 /// What has not been flushed. It is kept until it has: after a failure sled takes nothing in until it is opened anew,
@@ -62,7 +61,7 @@ struct Pending {
 pub struct StoreError {
     doing: &'static str,
     path: PathBuf,
-    cause: String,
+    cause: Cause,
 }
 
 impl std::fmt::Display for StoreError {
@@ -75,39 +74,41 @@ impl std::error::Error for StoreError {}
 
 impl Log {
     pub fn open(directory: &Path, limits: Limits) -> Result<Log, StoreError> {
-        let failed = |doing, path: &Path, cause: &dyn std::fmt::Display| StoreError {
-            doing,
-            path: path.to_owned(),
-            cause: cause.to_string(),
-        };
-        fs::create_dir_all(directory).map_err(|e| failed("create", directory, &e))?;
-        let mut volumes = BTreeMap::new();
-        for entry in fs::read_dir(directory).map_err(|e| failed("list", directory, &e))? {
-            let path = entry.map_err(|e| failed("list", directory, &e))?.path();
-            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-            if name.starts_with(DROPPED) {
-                // A drop that a crash interrupted.
-                fs::remove_dir_all(&path).map_err(|e| failed("remove", &path, &e))?;
-            } else if let Some(first) =
-                name.strip_prefix(VOLUME).and_then(|n| u64::from_str_radix(n, 16).ok())
-            {
-                volumes.insert(first, Volume::open(&path, limits)?);
-            }
-        }
-        let next = match volumes.last_key_value() {
-            None => 0,
-            Some((&first, volume)) => volume.last_segment(directory)?.map_or(first, |last| last + 1),
-        };
         let log = Log {
             directory: directory.to_owned(),
             limits,
-            volumes: RwLock::new(volumes),
-            pending: Mutex::new(Pending { next, ..Pending::default() }),
-            flushed: AtomicU64::new(next),
+            volumes: RwLock::default(),
+            pending: Mutex::default(),
+            flushed: AtomicU64::new(0),
         };
-        if log.volumes().is_empty() {
-            log.add_volume(next)?;
+        fs::create_dir_all(directory).map_err(|e| log.error("create", e))?;
+        for entry in fs::read_dir(directory).map_err(|e| log.error("list", e))? {
+            let path = entry.map_err(|e| log.error("list", e))?.path();
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            if name.starts_with(DROPPED) {
+                // A drop that a crash interrupted.
+                fs::remove_dir_all(&path).map_err(|e| log.error("finish a drop in", e))?;
+            } else if let Some(first) =
+                name.strip_prefix(VOLUME).and_then(|n| u64::from_str_radix(n, 16).ok())
+            {
+                let volume = Volume::closed(path).map_err(|e| log.error("look into", e))?;
+                log.volumes_mut().insert(first, volume);
+            } else if name.starts_with(ANY_VOLUME) {
+                let cause =
+                    format!("{name} has a format that this version does not read: use the one that wrote it");
+                return Err(log.error("open", cause));
+            }
         }
+        if log.volumes().is_empty() {
+            log.add_volume(0)?;
+        }
+        let next = log.newest(|first, newest| -> Result<u64, Cause> {
+            newest.open()?;
+            Ok(newest.last_segment()?.map_or(first, |last| last + 1))
+        });
+        let next = next.map_err(|e| log.error("open", e))?;
+        log.pending().next = next;
+        log.flushed.store(next, Ordering::Release);
         Ok(log)
     }
 
@@ -133,30 +134,30 @@ impl Log {
             return Ok(());
         }
         if pending.failed {
-            self.reopen()?;
+            // As after a crash: the old handle must be gone before there can be a new one.
+            let reopened = self.newest(|_, newest| {
+                newest.close();
+                newest.open()
+            });
+            reopened.map_err(|e| self.error("open again", e))?;
             pending.failed = false;
         }
         if self.newest_bytes() >= self.limits.volume_bytes {
             let first = pending.segments.first().map_or(pending.next, |(number, _)| *number);
             self.add_volume(first)?;
         }
-        let mut batch = sled::Batch::default();
-        for (number, segment) in &pending.segments {
-            batch.insert(segment_key(*number), segment.as_slice());
-        }
-        for (name, value) in &pending.state {
-            batch.insert(state_key(name), value.as_slice());
-        }
-        // A handle of its own: readers need not wait for the disk.
-        let db = self.newest()?;
-        let written = db.apply_batch(batch).and_then(|()| db.flush());
-        drop(db);
+        let writer = self.newest(|_, newest| newest.writer()).map_err(|e| self.error("write to", e))?;
+        let written = writer.write(
+            pending.segments.iter().map(|(number, segment)| (*number, segment.as_slice())),
+            pending.state.iter().map(|(name, value)| (name.as_str(), value.as_slice())),
+        );
+        drop(writer);
         if let Err(cause) = written {
             pending.failed = true;
-            return Err(self.error("write to", &cause));
+            return Err(self.error("write to", cause));
         }
         let bytes = pending.segments.iter().map(|(_, segment)| segment.len() as u64).sum::<u64>();
-        self.volumes_mut().last_entry().expect("there is always a volume").get_mut().bytes += bytes;
+        self.newest(|_, newest| newest.bytes += bytes);
         pending.segments.clear();
         pending.state.clear();
         self.flushed.store(pending.next, Ordering::Release);
@@ -164,11 +165,11 @@ impl Log {
     }
 
     pub fn get(&self, segment: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        // The lock is held while reading: a volume that is opened anew must be nobody else's.
-        let volumes = self.volumes();
-        let Some((_, volume)) = volumes.range(..=segment).next_back() else { return Ok(None) };
-        let value = volume.db(&self.directory)?.get(segment_key(segment));
-        Ok(value.map_err(|e| self.error("read from", &e))?.map(|bytes| bytes.to_vec()))
+        let Some(first) = self.volumes().range(..=segment).next_back().map(|(&first, _)| first) else {
+            return Ok(None);
+        };
+        let found = self.reading(first, |volume| volume.get(segment));
+        found.map(Option::flatten).map_err(|e| self.error("read from", e))
     }
 
     /// The first segment that is still there (or would be).
@@ -189,10 +190,11 @@ impl Log {
     /// What was set and flushed last.
     pub fn state(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         // A crash may have come between a new volume and the copy of the state into it.
-        for volume in self.volumes().values().rev() {
-            let value = volume.db(&self.directory)?.get(state_key(name));
-            if let Some(bytes) = value.map_err(|e| self.error("read state from", &e))? {
-                return Ok(Some(bytes.to_vec()));
+        let newest_first: Vec<u64> = self.volumes().keys().rev().copied().collect();
+        for first in newest_first {
+            let found = self.reading(first, |volume| volume.state(name));
+            if let Some(value) = found.map_err(|e| self.error("read state from", e))?.flatten() {
+                return Ok(Some(value));
             }
         }
         Ok(None)
@@ -213,11 +215,10 @@ impl Log {
                     _ => return Ok(dropped),
                 }
             };
-            let path = self.volume_path(first);
             let doomed = self.directory.join(format!("{DROPPED}{first:016x}"));
-            fs::rename(&path, &doomed)
+            fs::rename(self.volume_path(first), &doomed)
                 .and_then(|()| fs::remove_dir_all(&doomed))
-                .map_err(|e| self.error("drop a volume of", &e))?;
+                .map_err(|e| self.error("drop a volume of", e))?;
             dropped += 1;
         }
     }
@@ -237,37 +238,68 @@ impl Log {
         self.newest_bytes() >= self.limits.volume_bytes.max(1)
     }
 
-    /// Bytes of segments held: what limits are about. The disk holds somewhat more.
+    /// Bytes held: what limits are about.
     pub fn bytes(&self) -> u64 {
         self.volumes().values().map(|v| v.bytes).sum()
     }
 
+    /// A new newest volume, with the state of the one before.
     fn add_volume(&self, first: u64) -> Result<(), StoreError> {
-        if self.volumes().contains_key(&first) {
+        let state = match self.volumes().last_key_value() {
             // It is empty: there is none to begin.
-            return Ok(());
-        }
-        let volume = Volume::open(&self.volume_path(first), self.limits)?;
-        let db = volume.db(&self.directory)?;
-        if let Some((_, previous)) = self.volumes().last_key_value() {
-            for state in previous.db(&self.directory)?.scan_prefix(STATE) {
-                let (key, value) = state.map_err(|e| self.error("read state from", &e))?;
-                db.insert(key, value).map_err(|e| self.error("write state to", &e))?;
-            }
-        }
-        db.flush().map_err(|e| self.error("flush", &e))?;
-        self.volumes_mut().insert(first, volume);
+            Some((&newest, _)) if newest == first => return Ok(()),
+            Some((_, previous)) => previous.states().map_err(|e| self.error("read state from", e))?,
+            None => Vec::new(),
+        };
+        let made = (|| {
+            let path = self.volume_path(first);
+            let mut volume = Volume::closed(path.clone())?;
+            volume.open()?;
+            let states = state.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+            volume.writer()?.write(std::iter::empty(), states)?;
+            // Else a power cut could take the directory with all that is flushed into it.
+            fs::File::open(path)?.sync_all()?;
+            fs::File::open(&self.directory)?.sync_all()?;
+            Ok(volume)
+        })();
+        let volume = made.map_err(|e: Cause| self.error("begin a volume of", e))?;
+        let mut volumes = self.volumes_mut();
+        // Who still reads the last one should not have to open it again; in the others there is nobody, as a rule.
+        volumes.values_mut().rev().skip(1).for_each(Volume::close);
+        volumes.insert(first, volume);
         Ok(())
     }
 
-    /// Opens the newest volume anew, as after a crash.
-    fn reopen(&self) -> Result<(), StoreError> {
+    /// Reads from a volume, opened if need be. `None`: it was dropped meanwhile. The lock is held: what is read is not
+    /// closed or dropped under the reader.
+    fn reading<T>(&self, first: u64, read: impl Fn(&Volume) -> Result<T, Cause>) -> Result<Option<T>, Cause> {
+        loop {
+            match self.volumes().get(&first) {
+                None => return Ok(None),
+                Some(volume) if volume.is_open() => return read(volume).map(Some),
+                Some(_) => {}
+            }
+            let mut volumes = self.volumes_mut();
+            let newest = *volumes.last_key_value().expect("there is always a volume").0;
+            let open = volumes.iter().filter(|&(&f, v)| v.is_open() && f != newest).map(|(&f, _)| f);
+            let open: Vec<u64> = open.collect();
+            for first in &open[..(open.len() + 1).saturating_sub(OPEN)] {
+                volumes.get_mut(first).expect("it was found").close();
+            }
+            if let Some(volume) = volumes.get_mut(&first) {
+                volume.open()?;
+            }
+        }
+    }
+
+    fn newest<T>(&self, with: impl FnOnce(u64, &mut Volume) -> T) -> T {
         let mut volumes = self.volumes_mut();
         let (&first, volume) = volumes.iter_mut().next_back().expect("there is always a volume");
-        // sled locks its files: the old handle must be gone before there can be a new one.
-        drop(volume.db.take());
-        *volume = Volume::open(&self.volume_path(first), self.limits)?;
-        Ok(())
+        with(first, volume)
+    }
+
+    fn newest_bytes(&self) -> u64 {
+        self.volumes().last_key_value().expect("there is always a volume").1.bytes
     }
 
     fn volumes(&self) -> RwLockReadGuard<'_, BTreeMap<u64, Volume>> {
@@ -282,78 +314,13 @@ impl Log {
         self.pending.lock().expect("no panic holds this lock")
     }
 
-    fn newest(&self) -> Result<sled::Db, StoreError> {
-        let volumes = self.volumes();
-        volumes.last_key_value().expect("there is always a volume").1.db(&self.directory).cloned()
-    }
-
-    fn newest_bytes(&self) -> u64 {
-        self.volumes().last_key_value().expect("there is always a volume").1.bytes
-    }
-
     fn volume_path(&self, first: u64) -> PathBuf {
         self.directory.join(format!("{VOLUME}{first:016x}"))
     }
 
-    fn error(&self, doing: &'static str, cause: &dyn std::fmt::Display) -> StoreError {
-        StoreError { doing, path: self.directory.clone(), cause: cause.to_string() }
+    fn error(&self, doing: &'static str, cause: impl Into<Cause>) -> StoreError {
+        StoreError { doing, path: self.directory.clone(), cause: cause.into() }
     }
-}
-
-impl Volume {
-    fn open(path: &Path, limits: Limits) -> Result<Volume, StoreError> {
-        let failed = |cause: String| StoreError { doing: "open", path: path.to_owned(), cause };
-        let db = sled::Config::new()
-            .path(path)
-            .flush_every_ms(None)
-            .cache_capacity(limits.cache_bytes)
-            .open()
-            .map_err(|e| failed(e.to_string()))?;
-        match db.get(FORMAT_KEY).map_err(|e| failed(e.to_string()))?.as_deref() {
-            Some([FORMAT]) => {}
-            Some(other) => {
-                return Err(failed(format!(
-                    "it has format {other:?} and this version reads format {FORMAT}: use the version that wrote it"
-                )));
-            }
-            None => {
-                db.insert(FORMAT_KEY, &[FORMAT]).map_err(|e| failed(e.to_string()))?;
-            }
-        }
-        // What is on disk, not a walk through every value: a start is to be quick.
-        let empty = db.scan_prefix(SEGMENT).next().is_none();
-        let bytes = if empty { 0 } else { db.size_on_disk().map_err(|e| failed(e.to_string()))? };
-        Ok(Volume { db: Some(db), bytes })
-    }
-
-    fn db(&self, directory: &Path) -> Result<&sled::Db, StoreError> {
-        self.db.as_ref().ok_or_else(|| StoreError {
-            doing: "use",
-            path: directory.to_owned(),
-            cause: "it failed and could not be opened again yet".to_owned(),
-        })
-    }
-
-    fn last_segment(&self, path: &Path) -> Result<Option<u64>, StoreError> {
-        let failed = |cause: String| StoreError { doing: "read", path: path.to_owned(), cause };
-        let Some(last) = self.db(path)?.scan_prefix(SEGMENT).next_back() else { return Ok(None) };
-        let (key, _) = last.map_err(|e| failed(e.to_string()))?;
-        let number = key.get(SEGMENT.len()..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
-        number.map(Some).ok_or_else(|| failed(format!("a segment has the key {key:?}")))
-    }
-}
-
-const VOLUME: &str = "volume-";
-const DROPPED: &str = "dropped-";
-const SEGMENT: &[u8] = b"segment/";
-const STATE: &[u8] = b"state/";
-
-fn segment_key(number: u64) -> Vec<u8> {
-    [SEGMENT, &number.to_be_bytes()].concat()
-}
-
-fn state_key(name: &str) -> Vec<u8> {
-    [STATE, name.as_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -361,7 +328,7 @@ mod tests {
     use super::*;
 
     fn small() -> Limits {
-        Limits { volume_bytes: 100, ..Limits::default() }
+        Limits { volume_bytes: 100 }
     }
 
     #[test]
@@ -434,13 +401,27 @@ mod tests {
     }
 
     #[test]
-    fn a_volume_of_another_format_is_refused() {
+    fn volumes_that_nobody_reads_are_closed() {
         let directory = tempfile::tempdir().unwrap();
         let log = Log::open(directory.path(), small()).unwrap();
-        log.volumes()[&0].db.as_ref().unwrap().insert(FORMAT_KEY, &[9]).unwrap();
-        log.volumes()[&0].db.as_ref().unwrap().flush().unwrap();
-        drop(log);
+        for n in 0..30u8 {
+            log.append(vec![n; 40]);
+            log.flush().unwrap();
+        }
+        for pass in 0..2 {
+            for n in 0..30 {
+                assert_eq!(log.get(n).unwrap().unwrap(), [n as u8; 40], "in pass {pass}");
+            }
+        }
+        let open = log.volumes().values().filter(|v| v.is_open()).count();
+        assert!(open <= OPEN + 1, "{open} of {} are open", log.volumes().len());
+    }
+
+    #[test]
+    fn a_volume_of_another_format_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("volume-9-0000000000000000")).unwrap();
         let error = Log::open(directory.path(), small()).unwrap_err().to_string();
-        assert!(error.contains("format [9]") && error.contains("reads format 1"), "{error}");
+        assert!(error.contains("volume-9-") && error.contains("does not read"), "{error}");
     }
 }
