@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::wire::{Corrupt, Reader, Writer};
 use super::{Event, Uid, record};
 
 /// Where an event stands in its source.
@@ -11,6 +12,19 @@ pub struct Position {
     pub partition: u32,
     /// The offset in Kafka, the sequence in NATS and the embedded queue.
     pub offset: u64,
+}
+
+impl Position {
+    /// As it stands in our own formats.
+    pub fn encode(&self, out: &mut Writer<'_>) {
+        out.u128(self.source.0);
+        out.varint(self.partition.into());
+        out.varint(self.offset);
+    }
+
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Position, Corrupt> {
+        Ok(Position { source: Uid(reader.u128()?), partition: reader.varint32()?, offset: reader.varint()? })
+    }
 }
 
 /// One assignment of a partition to this worker. What an earlier assignment still produces is fenced.

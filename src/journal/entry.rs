@@ -46,9 +46,7 @@ impl<'a> Entry<'a> {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut out = Writer(out);
         out.u128(self.delivery.0);
-        out.u128(self.position.source.0);
-        out.varint(self.position.partition.into());
-        out.varint(self.position.offset);
+        self.position.encode(&mut out);
         for name in [self.trigger, self.function, self.tenant] {
             out.str(name);
         }

@@ -30,9 +30,7 @@ impl<'a> DeadLetter<'a> {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut out = Writer(out);
         out.u128(self.delivery.0);
-        out.u128(self.position.source.0);
-        out.varint(self.position.partition.into());
-        out.varint(self.position.offset);
+        self.position.encode(&mut out);
         out.u128(self.broker.0);
         out.str(self.trigger);
         out.str(self.function);
@@ -47,11 +45,7 @@ impl<'a> DeadLetter<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<DeadLetter<'a>, Corrupt> {
         Ok(DeadLetter {
             delivery: Uid(reader.u128()?),
-            position: Position {
-                source: Uid(reader.u128()?),
-                partition: reader.varint32()?,
-                offset: reader.varint()?,
-            },
+            position: Position::decode(reader)?,
             broker: Uid(reader.u128()?),
             trigger: reader.str()?,
             function: reader.str()?,
