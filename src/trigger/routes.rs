@@ -1,6 +1,6 @@
 //! From an event to the triggers that it meets, without asking every trigger.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::Filter;
 use crate::event::{Event, Uid};
@@ -8,41 +8,127 @@ use crate::event::{Event, Uid};
 /// The triggers of all brokers. A trigger is named by its index in the list that this was made from.
 #[derive(Debug, Default)]
 pub struct Routes {
-    brokers: HashMap<Uid, Index>,
+    brokers: HashMap<Uid, Types>,
+}
+
+/// A trigger stands under what its filter wants of type and source, so an event asks at most four lists: those of its
+/// own type and of any, and in each those of its own source and of any. Publishers choose both texts: the maps are
+/// seeded anew in each process.
+#[derive(Debug, Default)]
+struct Types {
+    wanted: HashMap<Box<str>, Sources>,
+    /// Of triggers that do not say, or not in a way that can be looked up.
+    any: Sources,
 }
 
 #[derive(Debug, Default)]
-struct Index {
-    /// Triggers that want one type.
-    by_type: HashMap<Box<str>, Vec<(u32, Filter)>>,
-    /// Those that do not say, or not in a way that can be looked up.
-    any_type: Vec<(u32, Filter)>,
+struct Sources {
+    wanted: HashMap<Box<str>, Vec<(u32, Filter)>>,
+    any: Vec<(u32, Filter)>,
 }
 
 impl Routes {
     pub fn new(triggers: impl IntoIterator<Item = (Uid, Filter)>) -> Routes {
-        let mut brokers: HashMap<Uid, Index> = HashMap::new();
+        let mut routes = Routes::default();
         for (trigger, (broker, filter)) in triggers.into_iter().enumerate() {
             let trigger = u32::try_from(trigger).expect("triggers are far fewer than u32");
-            let index = brokers.entry(broker).or_default();
-            match filter.wants("type").map(Box::from) {
-                Some(ty) => index.by_type.entry(ty).or_default().push((trigger, filter)),
-                None => index.any_type.push((trigger, filter)),
-            }
+            let types = routes.brokers.entry(broker).or_default();
+            let sources = match filter.wants("type") {
+                Some(ty) => types.wanted.entry(ty.into()).or_default(),
+                None => &mut types.any,
+            };
+            let list = match filter.wants("source") {
+                Some(source) => sources.wanted.entry(source.into()).or_default(),
+                None => &mut sources.any,
+            };
+            list.push((trigger, filter));
         }
-        Routes { brokers }
+        routes
     }
 
     /// Adds the triggers of `broker` that `event` meets to `matched`, in the order of the list.
     pub fn matching(&self, broker: Uid, event: &Event<'_>, matched: &mut Vec<u32>) {
-        let Some(index) = self.brokers.get(&broker) else { return };
-        let typed = index.by_type.get(&*event.ty).into_iter().flatten();
-        matched.extend(
-            typed
-                .chain(&index.any_type)
-                .filter(|(_, filter)| filter.matches(event))
-                .map(|(trigger, _)| *trigger),
-        );
-        matched.sort_unstable();
+        let Some(types) = self.brokers.get(&broker) else { return };
+        let first = matched.len();
+        for sources in types.wanted.get(&*event.ty).into_iter().chain([&types.any]) {
+            for list in sources.wanted.get(&*event.source).into_iter().chain([&sources.any]) {
+                let met = list.iter().filter(|(_, filter)| filter.matches(event));
+                matched.extend(met.map(|(trigger, _)| *trigger));
+            }
+        }
+        matched[first..].sort_unstable();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::Value;
+
+    const BROKERS: u128 = 3;
+
+    fn word() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec!["", "a", "b", "c"])
+    }
+
+    /// Asks for an attribute twice at times, and for some that no event has.
+    fn filter() -> impl Strategy<Value = Filter> {
+        let name = prop::sample::select(vec!["type", "source", "subject", "xkind", "xabsent"]);
+        let wanted = prop::collection::vec((name, word()), 0..4);
+        wanted
+            .prop_map(|wanted| Filter::exact(wanted.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))))
+    }
+
+    fn event() -> impl Strategy<Value = Event<'static>> {
+        let optional = || prop::option::of(word());
+        (word(), word(), optional(), optional()).prop_map(|(ty, source, subject, kind)| Event {
+            id: "1".into(),
+            source: source.into(),
+            ty: ty.into(),
+            subject: subject.map(Cow::Borrowed),
+            time: None,
+            dataschema: None,
+            datacontenttype: None,
+            extensions: kind.map(|kind| ("xkind".into(), Value::String(kind.into()))).into_iter().collect(),
+            data: None,
+        })
+    }
+
+    proptest! {
+        /// The index finds what asking every trigger finds, and nothing else.
+        #[test]
+        fn the_index_agrees_with_a_scan(
+            triggers in prop::collection::vec((0..BROKERS, filter()), 0..40),
+            events in prop::collection::vec((0..=BROKERS, event()), 1..20),
+        ) {
+            let triggers: Vec<(Uid, Filter)> = triggers.into_iter().map(|(b, f)| (Uid(b), f)).collect();
+            let routes = Routes::new(triggers.clone());
+            for (broker, event) in events {
+                // What was there before stays where it is.
+                let mut matched = vec![u32::MAX];
+                routes.matching(Uid(broker), &event, &mut matched);
+                let met = (0..).zip(&triggers).filter(|(_, (b, f))| *b == Uid(broker) && f.matches(&event));
+                let scanned: Vec<u32> = std::iter::once(u32::MAX).chain(met.map(|(n, _)| n)).collect();
+                prop_assert_eq!(matched, scanned);
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_asks_only_those_who_may_want_it() {
+        let wants = |pairs: &[(&str, &str)]| {
+            Filter::exact(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))
+        };
+        let filters = (0..1_000).map(|n| wants(&[("type", "a"), ("source", &format!("/{n}"))]));
+        let rest = [wants(&[("type", "a")]), wants(&[("source", "/7")]), wants(&[]), wants(&[("type", "")])];
+        let routes = Routes::new(filters.chain(rest).map(|filter| (Uid(1), filter)));
+        let types = &routes.brokers[&Uid(1)];
+        let a = &types.wanted["a"];
+        assert_eq!(a.wanted.values().map(Vec::len).max(), Some(1));
+        assert_eq!([a.any.len(), types.any.wanted["/7"].len(), types.any.any.len()], [1, 1, 2]);
     }
 }
