@@ -1,12 +1,12 @@
 //! `step`: what has happened goes in, what to do comes out. Everything that the worker decides about an event is here.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::delivery::{Deliveries, Delivery, InFlight, Key, State};
 use super::lane::{LaneId, Lanes};
-use super::ledger::{Ledger, Progress};
+use super::ledger::Progress;
 use super::outcome::Outcome;
+use super::partition::Partitions;
 use super::policy::Policy;
 use super::timers::Timers;
 use crate::event::segment::Ended;
@@ -73,17 +73,10 @@ pub struct Counts {
 }
 
 #[derive(Debug)]
-struct Partition {
-    ledger: Ledger,
-    /// Triggers whose delivery had ended when the partition was assigned, for events that have not arrived since.
-    ended: HashMap<u64, Vec<Uid>>,
-}
-
-#[derive(Debug)]
 pub struct Core {
     table: Arc<Table>,
     limits: Limits,
-    partitions: HashMap<(Uid, u32), Partition>,
+    partitions: Partitions,
     events: slab::Slab<InFlight>,
     bytes: usize,
     deliveries: Deliveries,
@@ -98,7 +91,7 @@ impl Core {
         Core {
             table,
             limits,
-            partitions: HashMap::new(),
+            partitions: Partitions::default(),
             events: slab::Slab::new(),
             bytes: 0,
             deliveries: Deliveries::default(),
@@ -119,12 +112,7 @@ impl Core {
         for input in inputs {
             match input {
                 Input::Assigned { source, partition, progress, ended } => {
-                    let mut by_offset: HashMap<u64, Vec<Uid>> = HashMap::new();
-                    for Ended { offset, trigger } in ended {
-                        by_offset.entry(offset).or_default().push(trigger);
-                    }
-                    let state = Partition { ledger: Ledger::resume(&progress), ended: by_offset };
-                    self.partitions.insert((source, partition), state);
+                    self.partitions.assign(source, partition, &progress, ended);
                 }
                 Input::Arrived { envelope, broker } => self.arrived(envelope, broker, effects),
                 Input::Attempted { delivery, outcome, report } => {
@@ -169,39 +157,40 @@ impl Core {
 
     /// What may be committed for a partition.
     pub fn progress(&self, source: Uid, partition: u32) -> Option<Progress> {
-        self.partitions.get(&(source, partition)).map(|partition| partition.ledger.progress())
+        self.partitions.progress(source, partition)
     }
 
     fn arrived<R>(&mut self, envelope: Envelope, broker: Uid, effects: &mut Vec<Effect<R>>) {
         self.counts.arrived += 1;
-        let position = envelope.position;
-        if !self.partition(&envelope).ledger.begin(position.offset) {
+        let offset = envelope.position.offset;
+        let index = self.partitions.index_of(envelope.position);
+        let partition = self.partitions.get_mut(index);
+        if !partition.ledger.begin(offset) {
             self.counts.repeated += 1;
             return;
         }
-        let table = Arc::clone(&self.table);
         let event = envelope.event();
         let mut matched = std::mem::take(&mut self.matched);
         matched.clear();
-        table.routes.matching(broker, &event, &mut matched);
+        self.table.routes.matching(broker, &event, &mut matched);
         let unrouted = matched.is_empty();
-        if let Some(ended) = self.partition(&envelope).ended.remove(&position.offset) {
-            matched.retain(|&trigger| !ended.contains(&table.uids[trigger as usize]));
+        let ended = partition.ended_before(offset);
+        if !ended.is_empty() {
+            matched.retain(|&trigger| !ended.contains(&self.table.uids[trigger as usize]));
         }
         if matched.is_empty() {
             self.counts.unrouted += u64::from(unrouted);
             self.counts.settled += 1;
-            self.partition(&envelope).ledger.complete(position.offset);
+            partition.ledger.complete(offset);
         } else {
-            let lanes: smallvec::SmallVec<[Option<LaneId>; 4]> = matched
-                .iter()
-                .map(|&trigger| LaneId::of(trigger, table.policies[trigger as usize].order, position, &event))
-                .collect();
+            let key = self.lanes.key_of(&event);
             drop(event);
             self.bytes += envelope.record().len();
             let unsettled = u32::try_from(matched.len()).expect("triggers are far fewer than u32");
-            let event = self.events.insert(InFlight { envelope, broker, unsettled });
-            for (&trigger, lane) in matched.iter().zip(lanes) {
+            let event = self.events.insert(InFlight { envelope, broker, partition: index, unsettled });
+            for &trigger in &matched {
+                let order = self.table.policies[trigger as usize].order;
+                let lane = LaneId::of(trigger, order, index, key);
                 let delivery = self.deliveries.insert(Delivery {
                     event,
                     trigger,
@@ -259,7 +248,6 @@ impl Core {
             return;
         }
         delivery.state = State::Ended;
-        let lane = delivery.lane;
         let end = match outcome {
             Outcome::Succeeded => End::Delivered,
             _ => End::DeadLettered,
@@ -269,6 +257,7 @@ impl Core {
         match end {
             End::Delivered => {
                 self.counts.delivered += 1;
+                let lane = delivery.lane.take();
                 self.leave(lane, key, effects);
             }
             End::DeadLettered => self.counts.dead_lettered += 1,
@@ -281,32 +270,22 @@ impl Core {
             return;
         };
         assert_eq!(delivery.state, State::Ended, "only what has ended settles");
-        if let Some(lane) = delivery.lane
-            && self.lanes.is_first(lane, key)
-        {
-            self.leave(Some(lane), key, effects);
-        }
+        self.leave(delivery.lane, key, effects);
         let event = &mut self.events[delivery.event];
         event.unsettled -= 1;
         if event.unsettled == 0 {
             let event = self.events.remove(delivery.event);
             self.bytes -= event.envelope.record().len();
             self.counts.settled += 1;
-            self.partition(&event.envelope).ledger.complete(event.envelope.position.offset);
+            self.partitions.get_mut(event.partition).ledger.complete(event.envelope.position.offset);
         }
     }
 
+    /// `lane`: the one it is still in, if any.
     fn leave<R>(&mut self, lane: Option<LaneId>, key: Key, effects: &mut Vec<Effect<R>>) {
         if let Some(next) = lane.and_then(|lane| self.lanes.leave(lane, key)) {
             self.invoke(next, effects);
         }
-    }
-
-    fn partition(&mut self, envelope: &Envelope) -> &mut Partition {
-        let position = envelope.position;
-        self.partitions
-            .get_mut(&(position.source, position.partition))
-            .expect("a source assigns a partition before it hands over its events")
     }
 }
 

@@ -224,6 +224,39 @@ fn a_delivery_that_ended_before_a_crash_is_not_run_again() {
     assert_eq!(world.core.counts().unrouted, 0);
 }
 
+#[test]
+fn a_key_waits_in_its_own_partition_alone() {
+    let mut world = World::new(core(vec![policy(Order::Key, 0), policy(Order::Ordered, 0)], 10));
+    let progress = Progress { watermark: 10, runs: vec![] };
+    world.feed(Some(Input::Assigned { source: QUEUE, partition: 1, progress, ended: vec![] }));
+    let arrive = |world: &mut World, partition: u32, offset: u64| {
+        let mut envelope = envelope(offset, Some(7));
+        envelope.position.partition = partition;
+        world.feed(Some(Input::Arrived { envelope, broker: BROKER }));
+    };
+    arrive(&mut world, 0, 0);
+    arrive(&mut world, 1, 10);
+    assert_eq!(world.running.len(), 4);
+    arrive(&mut world, 1, 11);
+    assert_eq!(world.running.len(), 4);
+    world.settle_all();
+    assert_eq!(world.core.progress(QUEUE, 0).unwrap().watermark, 1);
+    assert_eq!(world.core.progress(QUEUE, 1).unwrap().watermark, 12);
+}
+
+#[test]
+fn a_partition_that_is_assigned_again_starts_from_its_new_progress() {
+    let mut world = World::new(core(vec![policy(Order::Key, 0)], 10));
+    world.arrive(None);
+    world.settle_all();
+    let progress = Progress { watermark: 5, runs: vec![] };
+    world.feed(Some(Input::Assigned { source: QUEUE, partition: 0, progress, ended: vec![] }));
+    (0..6).for_each(|_| world.arrive(None));
+    world.settle_all();
+    assert_eq!(world.core.counts().repeated, 4);
+    assert_eq!(world.core.progress(QUEUE, 0).unwrap().watermark, 7);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Arrive(Option<u8>),

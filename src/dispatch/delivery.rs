@@ -14,6 +14,7 @@ pub struct Key {
 pub(super) struct Delivery {
     pub(super) event: usize,
     pub(super) trigger: u32,
+    /// Until it has left the lane.
     pub(super) lane: Option<LaneId>,
     /// Attempts begun.
     pub(super) attempts: u32,
@@ -36,6 +37,8 @@ pub(super) enum State {
 pub(super) struct InFlight {
     pub(super) envelope: Envelope,
     pub(super) broker: Uid,
+    /// The partition's index in the core.
+    pub(super) partition: u32,
     pub(super) unsettled: u32,
 }
 

@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod lane;
 pub mod ledger;
 pub mod outcome;
+mod partition;
 pub mod policy;
 pub mod timers;
 
