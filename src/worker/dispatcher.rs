@@ -228,6 +228,9 @@ impl Dispatcher {
 
     /// Gives jobs to the executors that have the fewest in hand.
     fn hand_over(&mut self) {
+        // Shared out evenly, so that a handful of jobs runs side by side. The share is of what is there now: shares of
+        // what is left each time would end in ever smaller messages.
+        let share = self.jobs.len().div_ceil(self.in_hand.len());
         while !self.jobs.is_empty() {
             let (executor, &in_hand) =
                 self.in_hand.iter().enumerate().min_by_key(|(_, n)| **n).expect("there are executors");
@@ -235,9 +238,7 @@ impl Dispatcher {
             if room == 0 {
                 return;
             }
-            // Shared out evenly, so that a handful of jobs runs side by side.
-            let share = self.jobs.len().div_ceil(self.in_hand.len());
-            let count = share.min(room).min(JOBS_PER_MESSAGE);
+            let count = share.min(room).min(JOBS_PER_MESSAGE).min(self.jobs.len());
             let jobs: Vec<Job> = self.jobs.drain(..count).collect();
             self.in_hand[executor] += count;
             // The channel holds as many messages as the window holds jobs; an executor lives as long as the loop.
