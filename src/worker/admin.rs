@@ -14,6 +14,8 @@ use hyper::{Method, Request, Response, StatusCode};
 pub struct Readiness {
     /// The store writes and has room.
     pub healthy: Arc<AtomicBool>,
+    /// The queue can be read on. Once false it stays so: only a restart begins to read again.
+    pub readable: Arc<AtomicBool>,
     pub stopping: Arc<AtomicBool>,
 }
 
@@ -38,6 +40,11 @@ impl Readiness {
     fn ready(&self) -> (StatusCode, &'static str) {
         if self.stopping.load(Ordering::Relaxed) {
             (StatusCode::SERVICE_UNAVAILABLE, "the worker is stopping\n")
+        } else if !self.readable.load(Ordering::Relaxed) {
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the queue can't be read on: the log says why; restart the worker once that is mended\n",
+            )
         } else if !self.healthy.load(Ordering::Relaxed) {
             (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -46,5 +53,23 @@ impl Readiness {
         } else {
             (StatusCode::OK, "ready\n")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_recovers_does_not_hide_a_queue_that_cannot_be_read() {
+        let flag = |value| Arc::new(AtomicBool::new(value));
+        let readiness = Readiness { healthy: flag(true), readable: flag(true), stopping: flag(false) };
+        assert_eq!(readiness.ready().0, StatusCode::OK);
+        readiness.healthy.store(false, Ordering::Relaxed);
+        assert!(readiness.ready().1.contains("stored"));
+        readiness.readable.store(false, Ordering::Relaxed);
+        readiness.healthy.store(true, Ordering::Relaxed);
+        assert_eq!(readiness.ready().0, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(readiness.ready().1.contains("can't be read on"));
     }
 }

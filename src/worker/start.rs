@@ -161,10 +161,11 @@ impl Worker {
             .map_err(|e| failed("the queue can't be read", e))?;
         let answers = Answers { settled: settled_sender, durable: durable_sender };
         others.push(tasks::thread("scribe", move || scribe.run(&accepted, &batches, &answers)));
-        let unreadable = Arc::clone(&healthy);
+        let readable = Arc::new(AtomicBool::new(true));
+        let reads = Arc::clone(&readable);
         others.push(tasks::thread("queue", move || {
             if let Err(error) = source.run(&durable, &arrivals_sender) {
-                unreadable.store(false, Ordering::Relaxed);
+                reads.store(false, Ordering::Relaxed);
                 tracing::error!(%error, "the queue can't be read on: restart the worker once that is mended");
             }
         }));
@@ -192,7 +193,7 @@ impl Worker {
             }
         });
         let mut answering = vec![Server::start({
-            let readiness = Readiness { healthy, stopping: Arc::clone(&stopping) };
+            let readiness = Readiness { healthy, readable, stopping: Arc::clone(&stopping) };
             let limits = listener::Limits {
                 connections: 64,
                 header_timeout: settings.http_header_timeout,
