@@ -1,6 +1,10 @@
 //! The console: a Unix socket in the data directory over which `weir cost` and `weir journal` ask a running worker,
 //! since sled lets one process alone into its directory. A line of JSON each way, then as many lines as the answer has.
 
+use std::fs::{File, Permissions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +21,7 @@ use super::tasks;
 
 /// The version of what is said over the socket.
 pub const PROTOCOL: u32 = 1;
+const SOCKET: &str = "weir.sock";
 const LONGEST_QUESTION: u64 = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -46,7 +51,28 @@ pub struct StatusAnswer {
 }
 
 pub fn socket(data: &Path) -> PathBuf {
-    data.join("weir.sock")
+    data.join(SOCKET)
+}
+
+/// Must be called on a tokio runtime, by whoever holds the data directory's lock.
+pub fn listen(data: &Path) -> std::io::Result<UnixListener> {
+    let socket = socket(data);
+    // Left over from a worker that was killed: the lock says that nobody listens on it.
+    let _ = std::fs::remove_file(&socket);
+    let listener = through(data, |path| UnixListener::bind(path))?;
+    std::fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Binds or connects to the socket by a path that fits into a socket's address, which has room for about 100 bytes:
+/// where the data directory's own path is longer, by that of the open directory.
+fn through<T>(data: &Path, open: impl FnOnce(&Path) -> std::io::Result<T>) -> std::io::Result<T> {
+    let socket = socket(data);
+    if SocketAddr::from_pathname(&socket).is_ok() {
+        return open(&socket);
+    }
+    let directory = File::open(data)?;
+    open(&Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(SOCKET))
 }
 
 #[derive(Clone, Debug)]
@@ -139,7 +165,7 @@ impl From<Status> for StatusAnswer {
 /// Asks the worker of a data directory. `None`: none runs there.
 pub fn ask(data: &Path, ask: Ask) -> std::io::Result<Option<Result<String, String>>> {
     use std::io::{BufRead, Read, Write};
-    let mut stream = match std::os::unix::net::UnixStream::connect(socket(data)) {
+    let mut stream = match through(data, |path| std::os::unix::net::UnixStream::connect(path)) {
         Ok(stream) => stream,
         // A socket that nobody listens on is left over from a worker that was killed.
         Err(e)
@@ -167,4 +193,35 @@ pub fn ask(data: &Path, ask: Ask) -> std::io::Result<Option<Result<String, Strin
     let mut rest = String::new();
     reader.read_to_string(&mut rest)?;
     Ok(Some(Ok(rest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::cost::By;
+    use crate::worker::query::CostAnswer;
+
+    #[tokio::test]
+    async fn a_data_directory_with_a_path_of_any_length_has_a_console() {
+        let home = tempfile::tempdir().unwrap();
+        for depth in [0, 1, 8] {
+            let data = (0..depth).fold(home.path().join("data"), |path, _| path.join("d".repeat(100)));
+            std::fs::create_dir_all(&data).unwrap();
+            let asked = data.clone();
+            let question = move || ask(&asked, Ask::Query(Query::Cost { by: By::Trigger }));
+            assert!(question.clone()().unwrap().is_none(), "nobody listens yet");
+
+            let (stop, stopped) = watch::channel(false);
+            let store = Arc::new(Store::open(&data).unwrap());
+            let console = Console { store, dispatcher: bounded(1).0 };
+            let server = tasks::task(console.serve(listen(&data).unwrap(), stopped));
+            let again = question.clone();
+            let answer = tokio::task::spawn_blocking(again).await.unwrap().unwrap().unwrap().unwrap();
+            assert_eq!(serde_json::from_str::<CostAnswer>(&answer).unwrap().entries, 0);
+            assert!(socket(&data).exists());
+            stop.send(true).unwrap();
+            server.await.unwrap();
+            assert!(question().unwrap().is_none(), "a socket left behind is nobody's");
+        }
+    }
 }

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::admin::Readiness;
@@ -207,13 +206,7 @@ impl Worker {
             }
         })];
         answering.push(Server::start({
-            // A socket left over from a worker that was killed: the lock says that nobody listens on it.
-            let _ = std::fs::remove_file(&socket);
-            let listener = UnixListener::bind(&socket)
-                .and_then(|listener| {
-                    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
-                    Ok(listener)
-                })
+            let listener = console::listen(data)
                 .map_err(|e| failed(format!("the console {} can't be opened", socket.display()), e))?;
             let console = Console { store, dispatcher: requests_sender.clone() };
             move |stop| console.serve(listener, stop)
