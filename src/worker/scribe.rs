@@ -120,11 +120,15 @@ impl Scribe {
                     Err(TryRecvError::Disconnected) => intake_open = false,
                 }
             }
-            while batches_open && group.has_room() {
+            // One at least: publishers of large events may fill every group, and must not stop the work.
+            while batches_open {
                 match batches.try_recv() {
                     Ok(batch) => self.note(batch, &mut group),
                     Err(TryRecvError::Empty) => break,
                     Err(TryRecvError::Disconnected) => batches_open = false,
+                }
+                if !group.has_room() {
+                    break;
                 }
             }
             self.commit(group, intake, answers);
