@@ -4,6 +4,8 @@ pub mod http;
 pub mod intake;
 pub mod limits;
 pub mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod refusal;
 
 pub use intake::{Accepted, Intake, Refused};
