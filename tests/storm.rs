@@ -7,6 +7,8 @@ mod worker;
 
 #[path = "storm/dice.rs"]
 mod dice;
+#[path = "storm/halves.rs"]
+mod halves;
 #[path = "storm/publisher.rs"]
 mod publisher;
 #[path = "storm/verdict.rs"]
@@ -19,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use dice::Dice;
 use publisher::{Order, Published, Publisher};
-use verdict::{AUDIT, PAYMENTS};
+use verdict::{AUDIT, PAYMENTS, Verdict};
 use worker::{Home, Running, eventually, guests};
 
 const PUBLISHERS: u64 = 4;
@@ -95,6 +97,8 @@ fn storm(round: u32, dice: &mut Dice) {
             _ => dice.within(30..500),
         };
         count(&answered, requests);
+        // A 202 tells where the scribe is: right after a flush. The kill is to meet it anywhere on its round.
+        std::thread::sleep(Duration::from_micros(dice.within(0..10_000)));
         worker.kill();
         worker = Running::start(&home, &[]);
         *target.lock().unwrap() = worker.http();
@@ -105,22 +109,25 @@ fn storm(round: u32, dice: &mut Dice) {
     let orders: Vec<Order> = published.iter().flat_map(|p| p.orders.clone()).collect();
 
     settle(&home, &worker);
-    let entries = verdict::check(&home, &orders);
+    let verdict = verdict::check(&home, &orders);
     let sent_again: u64 = published.iter().map(|p| p.repeats).sum();
     println!(
-        "storm {round}: {KILLS} kills, {} orders answered 202 ({sent_again} tries in vain), {entries} attempts \
-         journalled, {} of them charged",
+        "storm {round}: {KILLS} kills, {} orders answered 202 ({sent_again} tries in vain), {} attempts journalled, \
+         {} of them charged, {} repeats",
         orders.len(),
-        verdict::charges(&home)
+        verdict.entries,
+        verdict.charges,
+        verdict.repeats()
     );
 
     // After a clean end nothing runs again: the journal grows by one more order and its reply, and by no more.
     stopped(worker);
-    assert_eq!(verdict::check(&home, &orders), entries);
+    assert_eq!(verdict::check(&home, &orders), verdict);
     let worker = Running::start(&home, &[]);
     sentinel(&home, &worker, "after-the-storm");
     stopped(worker);
-    assert_eq!(verdict::check(&home, &orders), entries + 2);
+    let (entries, charges) = (verdict.entries + 2, verdict.charges + 2);
+    assert_eq!(verdict::check(&home, &orders), Verdict { entries, charges });
 }
 
 /// Waits until publishers have been answered 202 so many times.

@@ -1,6 +1,6 @@
 //! What must hold after a storm: nothing lost, nothing out of order, every nanosecond accounted for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use weir::worker::query::EntryLine;
 
@@ -10,8 +10,23 @@ use super::worker::Home;
 pub(crate) const PAYMENTS: &str = "default/process-payments";
 pub(crate) const AUDIT: &str = "default/audit";
 
-/// Checks the journal of a worker at rest against what was published; returns the number of entries.
-pub(crate) fn check(home: &Home, orders: &[Order]) -> u64 {
+/// What stands in the journal after a storm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) entries: u64,
+    /// What a bill would have: one for each event that the queue was given.
+    pub(crate) charges: u64,
+}
+
+impl Verdict {
+    /// Attempts that kills made run again. They cost nothing.
+    pub(crate) fn repeats(self) -> u64 {
+        self.entries - self.charges
+    }
+}
+
+/// Checks the journal of a worker at rest against what was published.
+pub(crate) fn check(home: &Home, orders: &[Order]) -> Verdict {
     let journal = home.journal();
     let failed: Vec<_> = journal.iter().filter(|entry| entry.outcome != "succeeded").collect();
     assert!(failed.is_empty(), "{failed:?}");
@@ -20,7 +35,10 @@ pub(crate) fn check(home: &Home, orders: &[Order]) -> u64 {
     every_order_is_done(&journal, orders);
     keys_are_in_order(&journal, orders);
     charges_are_unique(&journal);
-    totals_agree(home, &journal)
+    let charges = every_event_is_charged_once(&journal);
+    every_order_has_one_reply(&journal);
+    let entries = totals_agree(home, &journal);
+    Verdict { entries, charges }
 }
 
 fn every_order_is_done(journal: &[EntryLine], orders: &[Order]) {
@@ -58,15 +76,48 @@ fn keys_are_in_order(journal: &[EntryLine], orders: &[Order]) {
 }
 
 /// A charge is one attempt at one delivery, however often a kill made it repeat.
-fn charges_are_unique(journal: &[EntryLine]) {
+pub(crate) fn charges_are_unique(journal: &[EntryLine]) {
     let mut charges = HashMap::new();
     for entry in journal {
         let of = (&entry.trigger, &entry.event_id, entry.offset, entry.attempt);
         let known = charges.entry(&entry.charge).or_insert(of);
         assert_eq!(*known, of, "charge {}", entry.charge);
     }
-    let attempts: std::collections::HashSet<_> = charges.values().collect();
+    let attempts: HashSet<_> = charges.values().collect();
     assert_eq!(attempts.len(), charges.len(), "an attempt has two charges");
+}
+
+/// Every event in the queue, order or reply, is for one trigger and succeeds at once: its number has one charge.
+fn every_event_is_charged_once(journal: &[EntryLine]) -> u64 {
+    let charges: HashSet<_> = journal.iter().map(|entry| entry.charge.as_str()).collect();
+    let deliveries: BTreeSet<_> =
+        journal.iter().map(|entry| (entry.offset, entry.trigger.as_str())).collect();
+    assert_eq!(charges.len(), deliveries.len(), "there is a charge for each delivery");
+    // Numbers are given without a gap: what is missing was stored and never done.
+    for (number, (offset, trigger)) in (0..).zip(&deliveries) {
+        assert_eq!(*offset, number, "{trigger}");
+    }
+    assert!(
+        journal.iter().all(|entry| entry.attempt == 1),
+        "nothing fails, so there are only first attempts"
+    );
+    charges.len() as u64
+}
+
+/// An order is stored twice where its publisher had no 202 and sent it again; its reply is stored as often, and no more,
+/// however often a kill came after the function had answered.
+fn every_order_has_one_reply(journal: &[EntryLine]) {
+    let mut stored: HashMap<String, (BTreeSet<u64>, BTreeSet<u64>)> = HashMap::new();
+    for entry in journal {
+        if entry.trigger == PAYMENTS {
+            stored.entry(format!("{}/payment", entry.event_id)).or_default().0.insert(entry.offset);
+        } else {
+            stored.entry(entry.event_id.clone()).or_default().1.insert(entry.offset);
+        }
+    }
+    for (reply, (orders, replies)) in stored {
+        assert_eq!(orders.len(), replies.len(), "{reply}: {orders:?} were answered by {replies:?}");
+    }
 }
 
 /// The entries, their sum by trigger and what the journal's chain states are one. (That the chain holds is checked by
@@ -78,9 +129,4 @@ fn totals_agree(home: &Home, journal: &[EntryLine]) -> u64 {
     assert_eq!((cost.table.total.attempts, cost.table.total.wall_ns), (entries, wall_ns));
     assert_eq!(cost.table.rows.values().map(|row| row.wall_ns).sum::<u64>(), wall_ns);
     entries
-}
-
-/// How many charges a bill would have: repeats that kills caused cost nothing.
-pub(crate) fn charges(home: &Home) -> usize {
-    home.journal().into_iter().map(|entry| entry.charge).collect::<std::collections::HashSet<_>>().len()
 }
