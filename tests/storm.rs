@@ -60,8 +60,7 @@ spec: {module: audit.wasm}
 
 #[test]
 fn nothing_is_lost_repeated_in_vain_or_billed_wrongly_however_often_the_worker_is_killed() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
-    let seed = number("WEIR_SEED").unwrap_or(7);
+    let seed = seed();
     let until = Instant::now() + Duration::from_secs(number("WEIR_SOAK_SECONDS").unwrap_or(0));
     println!("WEIR_SEED={seed}");
     let mut dice = Dice::new(seed);
@@ -71,6 +70,14 @@ fn nothing_is_lost_repeated_in_vain_or_billed_wrongly_however_often_the_worker_i
             break;
         }
     }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect(name))
+}
+
+fn seed() -> u64 {
+    number("WEIR_SEED").unwrap_or(7)
 }
 
 fn storm(round: u32, dice: &mut Dice) {

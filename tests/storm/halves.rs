@@ -105,7 +105,7 @@ fn a_delivery_that_ended_never_runs_again_while_its_event_waits_for_another() {
     let home = Home::new(&documents(&[("brittle", TASKS), ("audit", ALL)]));
     home.write("audit.wasm", &guests::audit());
     home.write("brittle.wasm", &guests::brittle());
-    let mut dice = Dice::new(7);
+    let mut dice = Dice::new(super::seed());
     let mut tasks = Tasks::default();
     let mut rested = BTreeMap::new();
     let mut worker = Running::start(&home, &DRAIN);
