@@ -42,7 +42,7 @@ struct Queue<'a> {
 
 impl Queue<'_> {
     fn open(directory: &Path) -> Arc<Log> {
-        Arc::new(Log::open(directory, Limits { volume_bytes: 400, ..Limits::default() }).unwrap())
+        Arc::new(Log::open(directory, Limits { volume_bytes: 400 }).unwrap())
     }
 
     fn write(&mut self, events: u64, ends: &[prop::sample::Index], progress: bool) {
