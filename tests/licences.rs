@@ -24,7 +24,6 @@ struct Policy {
     allowed: BTreeSet<String>,
     exceptions: BTreeMap<String, BTreeSet<String>>,
     clarified: BTreeMap<String, String>,
-    registries: BTreeSet<String>,
 }
 
 /// The texts in quotes.
@@ -54,7 +53,6 @@ fn policy() -> Policy {
             "licenses" => policy.allowed = list("allow"),
             "licenses.exceptions" => drop(policy.exceptions.insert(text("name"), list("allow"))),
             "licenses.clarify" => drop(policy.clarified.insert(text("name"), text("expression"))),
-            "sources" => policy.registries = list("allow-registry"),
             _ => {}
         }
     }
@@ -141,10 +139,9 @@ fn every_dependency_s_licence_is_allowed() {
 
 #[test]
 fn every_dependency_is_from_the_one_registry() {
-    let allowed: BTreeSet<String> = policy().registries.iter().map(|url| format!("registry+{url}")).collect();
     let sources: BTreeSet<String> =
         packages().iter().map(|package| package["source"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(sources, allowed);
+    assert!(sources.len() == 1 && sources.iter().all(|s| s.starts_with("registry+")), "{sources:?}");
 }
 
 /// What deny.toml excuses must still be there, so that excuses do not outlive their reason.

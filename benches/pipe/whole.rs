@@ -83,6 +83,10 @@ fn from_queue(table: &Table, events: usize, start: f64) {
             if number % 100 == 99 {
                 queue.write();
             }
+            // A flush is what a volume grows by: as a worker would have left them, not all in one.
+            if number % 10_000 == 9_999 {
+                store.queue.flush().expect("the disk takes it");
+            }
         }
         queue.write();
         store.queue.flush().expect("the disk takes it");
