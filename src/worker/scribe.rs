@@ -16,7 +16,7 @@ use crate::event::segment::Ended;
 use crate::journal::Journal;
 use crate::sink::dead_letter::DeadLetters;
 use crate::sink::queue::QueueSink;
-use crate::source::queue::segment_of;
+use crate::source::queue::{QueueError, segment_of};
 use crate::source::{Accepted, Refused};
 use crate::store::StoreError;
 
@@ -185,9 +185,10 @@ impl Scribe {
     fn commit(&mut self, group: Group, intake: &Receiver<Accepted>, answers: &Answers) {
         let mut accepted = group.accepted;
         let mut backoff = patience();
+        let before = self.store.queue.flushed();
         loop {
             match self.write(group.progress.as_ref()) {
-                Ok(grown) => {
+                Ok(()) => {
                     for answer in accepted {
                         let _ = answer.send(Ok(()));
                     }
@@ -195,8 +196,11 @@ impl Scribe {
                         // A loop that is gone needs no answer.
                         let _ = answers.settled.send(group.ended);
                     }
-                    if grown {
+                    if self.store.queue.flushed() > before {
                         let _ = answers.durable.try_send(());
+                    }
+                    if let Some(progress) = group.progress {
+                        self.forget(progress.watermark);
                     }
                     return;
                 }
@@ -213,9 +217,8 @@ impl Scribe {
         }
     }
 
-    /// True: the queue has grown.
-    fn write(&mut self, progress: Option<&Progress>) -> Result<bool, StoreError> {
-        let durable = self.store.queue.flushed();
+    /// What failed can be written again: nothing of it is there twice.
+    fn write(&mut self, progress: Option<&Progress>) -> Result<(), StoreError> {
         self.queue.write();
         self.dead_letters.write();
         self.journal.write();
@@ -226,29 +229,33 @@ impl Scribe {
         for log in [&self.store.dead_letters, &self.store.journal, &self.store.queue] {
             log.flush()?;
         }
-        if let Some(progress) = progress {
-            self.forget(progress.watermark)?;
-        }
-        Ok(self.store.queue.flushed() > durable)
+        Ok(())
     }
 
     /// Gives back the disk of what is settled, and of the oldest entries past the journal's limit.
-    fn forget(&self, watermark: u64) -> Result<(), StoreError> {
+    fn forget(&self, watermark: u64) {
+        if let Err(error) = self.forget_settled(watermark) {
+            tracing::error!(%error, "what is settled can't be dropped from the queue");
+        }
+        if let Err(error) = self.forget_oldest_costs() {
+            tracing::error!(%error, "the journal's oldest volume can't be dropped");
+        }
+    }
+
+    fn forget_settled(&self, watermark: u64) -> Result<(), QueueError> {
         // To find the watermark's segment is work: not where there is nothing to give back.
         let queue = &self.store.queue;
         if queue.second_volume().is_some() || queue.is_full() {
-            match segment_of(queue, watermark) {
-                Ok(segment) => {
-                    if segment >= queue.flushed() {
-                        queue.roll()?;
-                    }
-                    queue.drop_below(segment)?;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "settled events can't be dropped from the queue");
-                }
+            let segment = segment_of(queue, watermark)?;
+            if segment >= queue.flushed() {
+                queue.roll()?;
             }
+            queue.drop_below(segment)?;
         }
+        Ok(())
+    }
+
+    fn forget_oldest_costs(&self) -> Result<(), StoreError> {
         while self.store.journal.bytes() > self.limits.journal_bytes {
             let second = self.store.journal.second_volume();
             let Some(segment) = second else { break };
