@@ -236,10 +236,7 @@ impl Core {
         };
         let policy = &self.table.policies[delivery.trigger as usize];
         let position = self.events[delivery.event].envelope.position;
-        let wait = match outcome {
-            Outcome::Succeeded | Outcome::Permanent => None,
-            Outcome::Retryable | Outcome::TimedOut | Outcome::Trapped => policy.wait_after(delivery.attempts),
-        };
+        let wait = if outcome.retries() { policy.wait_after(delivery.attempts) } else { None };
         if let Some(wait) = wait {
             delivery.state = State::Retrying;
             self.counts.retries += 1;

@@ -195,6 +195,19 @@ mod tests {
         assert!(ledger.begin(9));
     }
 
+    /// What lies between complete runs was in flight: taking it for a gap of the source would lose it.
+    #[test]
+    fn what_was_in_flight_before_a_restart_holds_the_watermark_and_is_begun_again() {
+        let mut ledger = Ledger::resume(&Progress { watermark: 0, runs: vec![(1, 1), (62, 130)] });
+        for position in (0..192).filter(|p| *p != 1 && !(62..192).contains(p)) {
+            assert!(!ledger.is_settled(position), "{position}");
+            assert!(ledger.begin(position), "{position}");
+            assert_eq!(ledger.watermark(), if position == 0 { 0 } else { position });
+            ledger.complete(position);
+        }
+        assert_eq!(ledger.progress(), Progress { watermark: 192, runs: vec![] });
+    }
+
     #[test]
     #[should_panic(expected = "not in flight")]
     fn nothing_completes_twice() {
