@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::delivery::{Deliveries, Delivery, InFlight, Key, State};
 use super::lane::{LaneId, Lanes};
-use super::ledger::Progress;
 use super::outcome::Outcome;
 use super::partition::Partitions;
 use super::policy::Policy;
+use super::progress::Progress;
 use super::timers::Timers;
 use crate::event::segment::Ended;
 use crate::event::{Envelope, Uid};

@@ -9,10 +9,11 @@ pub mod ledger;
 pub mod outcome;
 mod partition;
 pub mod policy;
+pub mod progress;
 pub mod timers;
 
 pub use core::{Core, Counts, Effect, End, Input, Limits, Table};
 pub use delivery::Key;
-pub use ledger::Progress;
 pub use outcome::{Outcome, Reason};
 pub use policy::{Backoff, Order, Policy};
+pub use progress::Progress;

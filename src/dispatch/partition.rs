@@ -2,7 +2,8 @@
 
 use foldhash::HashMap;
 
-use super::ledger::{Ledger, Progress};
+use super::ledger::Ledger;
+use super::progress::Progress;
 use crate::event::segment::Ended;
 use crate::event::{Position, Uid};
 
