@@ -188,6 +188,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The same of a format that has changed: the version found, `known` or the one before it.
+    pub fn version_or_before(&mut self, known: u8) -> Result<u8, Corrupt> {
+        match self.u8()? {
+            found if found == known || found.checked_add(1) == Some(known) => Ok(found),
+            found => Err(Corrupt::Version { found, known }),
+        }
+    }
+
     /// That all has been read.
     pub fn finish(self) -> Result<(), Corrupt> {
         if self.rest.is_empty() { Ok(()) } else { Err(Corrupt::Trailing(self.rest.len())) }
@@ -251,5 +259,8 @@ mod tests {
         assert_eq!(Reader::new(&[1, 2]).finish(), Err(Corrupt::Trailing(2)));
         assert_eq!(Reader::new(&[2]).version(1), Err(Corrupt::Version { found: 2, known: 1 }));
         assert_eq!(Reader::new(&[1, 2, 3]).u32(), Err(Corrupt::Truncated));
+        let either = [2, 3, 4, 1].map(|found| Reader::new(&[found]).version_or_before(3));
+        let refused = |found| Err(Corrupt::Version { found, known: 3 });
+        assert_eq!(either, [Ok(2), Ok(3), refused(4), refused(1)]);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::event::Uid;
-use crate::event::segment::{Builder, Ended, Segment};
+use crate::event::segment::{Builder, Mark, Segment};
 use crate::store::Log;
 
 #[derive(Debug)]
@@ -37,9 +37,9 @@ impl QueueSink {
         self.pending.push(broker, record);
     }
 
-    /// Notes that a delivery of one of this queue's events has ended, with what was pushed since the last write.
-    pub fn end(&mut self, ended: Ended) {
-        self.pending.end(ended);
+    /// Marks that a delivery is over, with what was pushed since the last write.
+    pub fn mark(&mut self, mark: Mark) {
+        self.pending.mark(mark);
     }
 
     /// Appends what was pushed; durable after the log's next flush.

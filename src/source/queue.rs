@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::dispatch::Progress;
 use crate::dispatch::ledger::Ledger;
-use crate::event::segment::{Ended, Segment};
+use crate::event::segment::{Ended, Mark, Segment};
 use crate::event::{Envelope, Epoch, Position, Uid};
 use crate::store::{Log, StoreError};
 
@@ -88,17 +88,40 @@ impl QueueSource {
     }
 }
 
+/// What the queue's marks tell a worker that starts.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Marked {
+    /// The deliveries of unsettled events that have ended.
+    pub ended: Vec<Ended>,
+    /// Parked records that are done.
+    pub unparked: Vec<u64>,
+}
+
 /// The deliveries of unsettled events that have ended: what the segments from `progress` on say.
 pub fn ended(log: &Log, progress: &Progress) -> Result<Vec<Ended>, QueueError> {
+    marked(log, progress, u64::MAX).map(|marked| marked.ended)
+}
+
+/// The same, and the parked records that are done by the segments from `seen` on.
+pub fn marked(log: &Log, progress: &Progress, seen: u64) -> Result<Marked, QueueError> {
     let ledger = Ledger::resume(progress);
-    let mut ended = Vec::new();
+    let mut marked = Marked::default();
     // An event's deliveries end after it was stored: never in an earlier segment.
-    for number in segment_of(log, progress.watermark)?..log.flushed() {
+    let from = segment_of(log, progress.watermark)?;
+    for number in from.min(seen).max(log.first())..log.flushed() {
         let bytes = log.get(number)?.ok_or(QueueError::Missing(number))?;
         let segment = Segment::decode(&bytes).map_err(|e| QueueError::Corrupt(number, e.to_string()))?;
-        ended.extend(segment.ended.iter().filter(|ended| !ledger.is_settled(ended.offset)));
+        for mark in segment.marks {
+            match mark {
+                Mark::Ended(ended) if ledger.is_settled(ended.offset) => {}
+                Mark::Ended(ended) => marked.ended.push(ended),
+                Mark::Unparked(id) if number >= seen => marked.unparked.push(id),
+                // The parking knows already.
+                Mark::Unparked(_) => {}
+            }
+        }
     }
-    Ok(ended)
+    Ok(marked)
 }
 
 /// The segment that holds the event number `sequence`, or would.

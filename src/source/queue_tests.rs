@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::queue::{ended, segment_of};
+use super::queue::{ended, marked, segment_of};
 use crate::dispatch::Progress;
 use crate::dispatch::ledger::Ledger;
 use crate::event::Uid;
-use crate::event::segment::{Builder, Ended, Segment};
+use crate::event::segment::{Builder, Ended, Mark, Segment};
 use crate::store::{Limits, Log};
 
 /// Every event has a delivery to each.
@@ -56,7 +56,7 @@ impl Queue<'_> {
             let end = *self.open.iter().nth(end.index(self.open.len())).unwrap();
             self.open.remove(&end);
             self.over.insert(end);
-            builder.end(end);
+            builder.mark(Mark::Ended(end));
         }
         let first = self.next;
         for offset in first..first + events {
@@ -146,7 +146,7 @@ proptest! {
 fn segment(log: &Log, first: u64, records: u64, ends: &[(u64, Uid)]) {
     let mut builder = Builder::default();
     (0..records).for_each(|_| builder.push(Uid(9), b"event"));
-    ends.iter().for_each(|&(offset, trigger)| builder.end(Ended { offset, trigger }));
+    ends.iter().for_each(|&(offset, trigger)| builder.mark(Mark::Ended(Ended { offset, trigger })));
     log.append(builder.encode(first));
     log.flush().unwrap();
 }
@@ -174,4 +174,27 @@ fn segments_without_events_are_passed_over_to_the_one_that_holds_an_event() {
     assert_eq!(ends(1, vec![(2, 1)]), [(1, one)]);
     assert_eq!(ends(2, vec![]), [(2, one), (2, two)]);
     assert_eq!(ends(3, vec![]), []);
+}
+
+/// The parking may have seen less than what is settled, or more.
+#[test]
+fn parked_records_are_done_by_the_segments_that_the_parking_has_not_seen() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = Queue::open(directory.path());
+    for id in 0..4 {
+        let mut builder = Builder::default();
+        builder.push(Uid(9), b"event");
+        builder.mark(Mark::Unparked(id));
+        builder.mark(Mark::Ended(Ended { offset: id, trigger: TRIGGERS[0] }));
+        log.append(builder.encode(id));
+        log.flush().unwrap();
+    }
+    for (watermark, seen) in [(0, 2), (3, 1), (4, 0), (2, 4), (4, 4)] {
+        let marked = marked(&log, &Progress { watermark, runs: vec![] }, seen).unwrap();
+        assert_eq!(marked.unparked, (seen..4).collect::<Vec<_>>());
+        assert_eq!(
+            marked.ended.iter().map(|e| e.offset).collect::<Vec<_>>(),
+            (watermark..4).collect::<Vec<_>>()
+        );
+    }
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::query::Store;
 use crate::dispatch::{Key, Progress};
 use crate::event::Uid;
-use crate::event::segment::Ended;
+use crate::event::segment::{Ended, Mark};
 use crate::journal::Journal;
 use crate::sink::dead_letter::DeadLetters;
 use crate::sink::queue::QueueSink;
@@ -170,7 +170,7 @@ impl Scribe {
                 group.bytes += letter.len();
             }
             if let Some((key, ended)) = attempt.ended {
-                self.queue.end(ended);
+                self.queue.mark(Mark::Ended(ended));
                 group.ended.push(key);
             }
             group.messages += 1;
