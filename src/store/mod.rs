@@ -6,6 +6,11 @@
 pub mod disk;
 #[cfg(test)]
 mod log_tests;
+mod place;
+pub mod shelf;
+#[cfg(test)]
+mod shelf_tests;
+mod shelved;
 /// For tests, those of this crate and those that drive it from outside.
 #[doc(hidden)]
 pub mod simulated;
