@@ -72,6 +72,7 @@ pub(crate) fn measure(table: &Table) {
         event_source: &event.source,
         event_type: &event.ty,
         replies: vec![Reply { id: "order-00000000/payment", ty: "payment.processed" }],
+        fenced: false,
     };
     let encoded = step(&mut || {
         out.clear();

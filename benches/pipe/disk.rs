@@ -46,6 +46,7 @@ fn journal(count: usize) -> Cost {
         event_source: "/shop/checkout",
         event_type: "order.created",
         replies: vec![Reply { id: "order-00000000/payment", ty: "payment.processed" }],
+        fenced: false,
     }
     .encode(&mut entry);
     with_log(|log| {

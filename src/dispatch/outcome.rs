@@ -97,6 +97,8 @@ closed_list! {
         Connection = 17 "connection",
         /// A reply to a reply to a reply …: triggers that feed each other.
         Hops = 18 "hops",
+        /// A parked delivery, and its trigger is not configured any more.
+        TriggerGone = 19 "trigger-gone",
     }
 }
 
@@ -132,7 +134,7 @@ mod tests {
         assert_eq!(
             reasons.join(" "),
             "none guest unreachable division bounds indirect-call depth memory deadline fuel output bad-output \
-             bad-buffer instantiate engine vanished status connection hops"
+             bad-buffer instantiate engine vanished status connection hops trigger-gone"
         );
     }
 }

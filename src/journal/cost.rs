@@ -19,10 +19,17 @@ pub struct Cost {
     pub init_ns: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
+    /// Late results of assignments that were lost: counted here alone, for they have no price.
+    #[serde(default)]
+    pub fenced: u64,
 }
 
 impl Cost {
     fn add(&mut self, entry: &Entry<'_>) {
+        if entry.fenced {
+            self.fenced += 1;
+            return;
+        }
         self.attempts += 1;
         match entry.outcome {
             Outcome::Succeeded => self.succeeded += 1,

@@ -29,6 +29,8 @@ pub struct Entry<'a> {
     pub event_source: &'a str,
     pub event_type: &'a str,
     pub replies: Vec<Reply<'a>>,
+    /// A late result of an assignment that was lost: it has no price.
+    pub fenced: bool,
 }
 
 /// A reply, by what finds it again.
@@ -67,9 +69,16 @@ impl<'a> Entry<'a> {
             out.str(reply.id);
             out.str(reply.ty);
         }
+        out.u8(self.fenced.into());
     }
 
-    pub fn decode(reader: &mut Reader<'a>) -> Result<Entry<'a>, Corrupt> {
+    /// Makes of an entry as it was encoded one that is fenced: that is known only after the attempt.
+    pub fn fence(encoded: &mut [u8]) {
+        *encoded.last_mut().expect("an entry has bytes") = 1;
+    }
+
+    /// `format` is that of the segment it stands in.
+    pub fn decode(reader: &mut Reader<'a>, format: u8) -> Result<Entry<'a>, Corrupt> {
         let delivery = Uid(reader.u128()?);
         let position =
             Position { source: Uid(reader.u128()?), partition: reader.varint32()?, offset: reader.varint()? };
@@ -85,6 +94,13 @@ impl<'a> Entry<'a> {
         for _ in 0..reader.length()? {
             replies.push(Reply { id: reader.str()?, ty: reader.str()? });
         }
+        let fenced = match if format == 1 { 0 } else { reader.u8()? } {
+            0 => false,
+            1 => true,
+            other => {
+                return Err(Corrupt::Unknown { what: "answer to whether it is fenced", found: other.into() });
+            }
+        };
         Ok(Entry {
             delivery,
             position,
@@ -103,6 +119,7 @@ impl<'a> Entry<'a> {
             event_source,
             event_type,
             replies,
+            fenced,
         })
     }
 }

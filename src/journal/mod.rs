@@ -152,6 +152,7 @@ mod tests {
             event_source: "/shop",
             event_type: "order.created",
             replies: vec![Reply { id: "a-1/payment", ty: "payment.processed" }],
+            fenced: n % 4 == 3,
         }
     }
 
@@ -159,7 +160,10 @@ mod tests {
         let mut journal = Journal::open(Arc::clone(log)).unwrap();
         for n in entries {
             let mut bytes = Vec::new();
-            entry(n).encode(&mut bytes);
+            Entry { fenced: false, ..entry(n) }.encode(&mut bytes);
+            if entry(n).fenced {
+                Entry::fence(&mut bytes);
+            }
             journal.push(&bytes, entry(n).wall_ns);
             if n % 3 == 0 {
                 journal.write();
@@ -183,6 +187,40 @@ mod tests {
         assert_eq!(totals.unwrap(), Totals { entries: 20, wall_ns: (0..20).map(|n| 1_700 + n).sum() });
         let last = Journal::open(Arc::clone(&log)).unwrap().link;
         assert_eq!(last.totals.entries, 20);
+    }
+
+    #[test]
+    fn what_is_fenced_costs_nothing_and_stays_in_the_totals() {
+        let mut table = CostTable::new(cost::By::Tenant);
+        (0..8).for_each(|n| table.add(&entry(n)));
+        let total = table.total;
+        assert_eq!((total.attempts, total.fenced), (6, 2));
+        assert_eq!(total.wall_ns, [0, 1, 2, 4, 5, 6].iter().map(|n| 1_700 + n).sum::<u64>());
+    }
+
+    /// As a weir wrote it that knew no fenced entries; the chain goes on over it.
+    #[test]
+    fn segments_of_format_1_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Arc::new(Log::open(directory.path(), Default::default()).unwrap());
+        write(&log, 0..1);
+        let bytes = log.get(0).unwrap().unwrap();
+        let body = &bytes[..bytes.len() - 32];
+        let mut old = body[..body.len() - 1].to_vec();
+        old[0] = 1;
+        let digest = *blake3::hash(&old).as_bytes();
+        old.extend_from_slice(&digest);
+        let directory = tempfile::tempdir().unwrap();
+        let log = Arc::new(Log::open(directory.path(), Default::default()).unwrap());
+        log.append(old);
+        log.flush().unwrap();
+        write(&log, 1..5);
+        let mut n = 0;
+        let totals = read(&log, |read| {
+            assert_eq!(*read, entry(n));
+            n += 1;
+        });
+        assert_eq!(totals.unwrap().entries, 5);
     }
 
     #[test]

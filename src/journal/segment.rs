@@ -4,7 +4,8 @@
 use super::entry::Entry;
 use crate::event::wire::{Corrupt, Reader, Writer};
 
-const FORMAT: u8 = 1;
+/// Format 1 has no fenced entries.
+const FORMAT: u8 = 2;
 const DIGEST: usize = 32;
 
 /// Totals over every entry ever written, this segment's included.
@@ -79,12 +80,12 @@ impl<'a> Segment<'a> {
             return Err(Unreadable::Changed);
         }
         let mut reader = Reader::new(body);
-        reader.version(FORMAT)?;
+        let format = reader.version_or_before(FORMAT)?;
         let previous = *reader.take(DIGEST)?.first_chunk().expect("as many bytes were read");
         let totals = Totals { entries: reader.varint()?, wall_ns: reader.varint()? };
         let mut entries = Vec::new();
         for _ in 0..reader.length()? {
-            entries.push(Entry::decode(&mut reader)?);
+            entries.push(Entry::decode(&mut reader, format)?);
         }
         reader.finish()?;
         Ok(Segment { previous, link: Link { digest: *digest, totals }, entries })

@@ -6,8 +6,10 @@ use crate::dispatch::{Outcome, Reason};
 use crate::event::wire::{Corrupt, Reader, Writer};
 use crate::event::{Position, Uid};
 use crate::store::Log;
+use crate::store::shelf::{Shelf, ShelfError};
 
-const FORMAT: u8 = 1;
+/// Format 1 has no replays; its letters stood together in segments without a shelf.
+const FORMAT: u8 = 2;
 
 /// A delivery that ended badly. The record is the event as it arrived, unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +17,12 @@ pub struct DeadLetter<'a> {
     pub delivery: Uid,
     pub position: Position,
     pub broker: Uid,
+    /// "namespace/name", or the uid where there is no such trigger any more.
     pub trigger: &'a str,
     pub function: &'a str,
     pub attempts: u32,
+    /// How many times this event had been replayed to the trigger.
+    pub replay: u32,
     pub outcome: Outcome,
     pub reason: Reason,
     pub message: &'a str,
@@ -29,6 +34,7 @@ pub struct DeadLetter<'a> {
 impl<'a> DeadLetter<'a> {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut out = Writer(out);
+        out.u8(FORMAT);
         out.u128(self.delivery.0);
         self.position.encode(&mut out);
         out.u128(self.broker.0);
@@ -40,9 +46,18 @@ impl<'a> DeadLetter<'a> {
         out.str(self.message);
         out.varint(self.ended);
         out.bytes(self.record);
+        out.varint(self.replay.into());
     }
 
-    fn decode(reader: &mut Reader<'a>) -> Result<DeadLetter<'a>, Corrupt> {
+    pub fn decode(bytes: &'a [u8]) -> Result<DeadLetter<'a>, Corrupt> {
+        let mut reader = Reader::new(bytes);
+        let format = reader.version_or_before(FORMAT)?;
+        let letter = DeadLetter::read(&mut reader, format)?;
+        reader.finish()?;
+        Ok(letter)
+    }
+
+    fn read(reader: &mut Reader<'a>, format: u8) -> Result<DeadLetter<'a>, Corrupt> {
         Ok(DeadLetter {
             delivery: Uid(reader.u128()?),
             position: Position::decode(reader)?,
@@ -55,91 +70,159 @@ impl<'a> DeadLetter<'a> {
             message: reader.str()?,
             ended: reader.varint()?,
             record: reader.bytes()?,
+            replay: if format == FORMAT { reader.varint32()? } else { 0 },
         })
+    }
+
+    /// The trigger that it was for. Its name is all that a letter has of it.
+    pub fn trigger_uid(&self) -> Option<Uid> {
+        match self.trigger.split_once('/') {
+            Some((namespace, name)) => Some(Uid::of_document(namespace, "Trigger", name)),
+            None => self.trigger.parse().ok(),
+        }
+    }
+
+    /// Was it written beside the end of its delivery, which did not fail? A reply that has gone round too often is.
+    pub fn is_of_a_reply(&self) -> bool {
+        self.reason == Reason::Hops
     }
 }
 
-/// The writing end of the store.
+/// A segment of format 1, taken apart.
+fn split(segment: &[u8]) -> Result<Vec<Vec<u8>>, Corrupt> {
+    let mut reader = Reader::new(segment);
+    reader.version(1)?;
+    let mut letters = Vec::new();
+    for _ in 0..reader.length()? {
+        let start = segment.len() - reader.remaining();
+        DeadLetter::read(&mut reader, 1)?;
+        let end = segment.len() - reader.remaining();
+        letters.push([&[1], &segment[start..end]].concat());
+    }
+    reader.finish()?;
+    Ok(letters)
+}
+
+/// The store, on a shelf. Also for reading alone, beside the one who writes.
 #[derive(Debug)]
 pub struct DeadLetters {
-    log: Arc<Log>,
-    pending: Vec<u8>,
-    count: u64,
+    shelf: Shelf,
+    place: String,
 }
 
 impl DeadLetters {
-    pub fn new(log: Arc<Log>) -> DeadLetters {
-        DeadLetters { log, pending: Vec::new(), count: 0 }
+    pub fn open(log: Arc<Log>) -> Result<DeadLetters, ShelfError> {
+        let place = log.name();
+        Ok(DeadLetters { shelf: Shelf::open_or_inherit(log, Some(split))?, place })
     }
 
-    /// `letter` as `DeadLetter::encode` wrote it.
-    pub fn push(&mut self, letter: &[u8]) {
-        self.pending.extend_from_slice(letter);
-        self.count += 1;
+    /// `letter` as `DeadLetter::encode` wrote it. The id is the letter's for good.
+    pub fn push(&mut self, letter: Vec<u8>) -> u64 {
+        self.shelf.put(letter)
     }
 
-    /// Appends what was pushed; durable after the log's next flush.
-    pub fn write(&mut self) {
-        if self.count == 0 {
-            return;
-        }
-        let mut segment = vec![FORMAT];
-        Writer(&mut segment).varint(self.count);
-        segment.extend_from_slice(&self.pending);
-        self.log.append(segment);
-        self.pending.clear();
-        self.count = 0;
+    pub fn get(&mut self, id: u64) -> Result<Option<DeadLetter<'_>>, ShelfError> {
+        let Some(bytes) = self.shelf.get(id)? else { return Ok(None) };
+        DeadLetter::decode(bytes).map(Some).map_err(|why| unreadable(&self.place, id, why))
+    }
+
+    /// Visits what is there from `from` on, oldest first.
+    pub fn scan(&mut self, from: u64, mut visit: impl FnMut(u64, &DeadLetter<'_>)) -> Result<(), ShelfError> {
+        let mut failed = None;
+        self.shelf.scan(from, |id, bytes| match DeadLetter::decode(bytes) {
+            Ok(letter) => visit(id, &letter),
+            Err(why) => failed = failed.or(Some((id, why))),
+        })?;
+        failed.map_or(Ok(()), |(id, why)| Err(unreadable(&self.place, id, why)))
+    }
+
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    pub fn shelf_mut(&mut self) -> &mut Shelf {
+        &mut self.shelf
     }
 }
 
-/// Visits the dead letters of one segment.
-pub fn read(segment: &[u8], mut visit: impl FnMut(&DeadLetter<'_>)) -> Result<(), Corrupt> {
-    let mut reader = Reader::new(segment);
-    reader.version(FORMAT)?;
-    for _ in 0..reader.length()? {
-        visit(&DeadLetter::decode(&mut reader)?);
-    }
-    Ok(())
+fn unreadable(place: &str, id: u64, why: Corrupt) -> ShelfError {
+    ShelfError::Corrupt { place: place.to_owned(), what: format!("dead letter {id}"), why }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_dead_letter_is_read_as_written() {
-        let directory = tempfile::tempdir().unwrap();
-        let log = Arc::new(Log::open(directory.path(), Default::default()).unwrap());
-        let letter = DeadLetter {
+    fn letter() -> DeadLetter<'static> {
+        DeadLetter {
             delivery: Uid(1),
             position: Position { source: Uid(2), partition: 3, offset: 4 },
             broker: Uid(5),
             trigger: "default/t",
             function: "default/f",
             attempts: 11,
+            replay: 2,
             outcome: Outcome::Permanent,
             reason: Reason::BadOutput,
             message: "not JSON",
             ended: 6,
             record: b"whole",
-        };
-        let mut letters = DeadLetters::new(Arc::clone(&log));
-        letters.write();
+        }
+    }
+
+    fn encoded(letter: &DeadLetter<'_>) -> Vec<u8> {
         let mut bytes = Vec::new();
         letter.encode(&mut bytes);
-        letters.push(&bytes);
-        letters.push(&bytes);
-        letters.write();
+        bytes
+    }
+
+    #[test]
+    fn a_dead_letter_is_read_as_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Arc::new(Log::open(directory.path(), Default::default()).unwrap());
+        let mut letters = DeadLetters::open(Arc::clone(&log)).unwrap();
+        assert!(!letters.shelf_mut().write(0), "nothing is no segment");
+        assert_eq!([0, 1].map(|_| letters.push(encoded(&letter()))), [0, 1]);
+        letters.shelf_mut().write(0);
         log.flush().unwrap();
-        assert_eq!(log.flushed(), 1, "nothing is no segment");
-        let mut seen = 0;
-        let segment = log.get(0).unwrap().unwrap();
-        read(&segment, |read| {
-            assert_eq!(*read, letter);
-            seen += 1;
-        })
-        .unwrap();
-        assert_eq!(seen, 2);
-        assert!(read(&segment[..20], |_| ()).is_err());
+        let mut seen = Vec::new();
+        let mut letters = DeadLetters::open(log).unwrap();
+        letters
+            .scan(0, |id, read| {
+                assert_eq!(*read, letter());
+                seen.push(id);
+            })
+            .unwrap();
+        assert_eq!(seen, [0, 1]);
+        assert_eq!(letters.get(1).unwrap(), Some(letter()));
+        assert_eq!(DeadLetter::decode(&encoded(&letter())[..20]), Err(Corrupt::Truncated));
+        assert_eq!(letter().trigger_uid(), Some(Uid::of_document("default", "Trigger", "t")));
+    }
+
+    #[test]
+    fn letters_that_an_older_weir_left_are_read_in_their_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Arc::new(Log::open(directory.path(), Default::default()).unwrap());
+        for segment in 0..2 {
+            let mut bytes = vec![1, 2];
+            for n in 0..2 {
+                let whole = encoded(&DeadLetter { attempts: 2 * segment + n, ..letter() });
+                // Format 1 had no version of its own and no replay at the end.
+                bytes.extend_from_slice(&whole[1..whole.len() - 1]);
+            }
+            log.append(bytes);
+        }
+        log.flush().unwrap();
+        let mut letters = DeadLetters::open(Arc::clone(&log)).unwrap();
+        let old = |n: u64| DeadLetter { attempts: n as u32, replay: 0, ..letter() };
+        (0..4).for_each(|n| assert_eq!(letters.get(n).unwrap(), Some(old(n))));
+        assert!(letters.shelf_mut().remove(1));
+        assert_eq!(letters.push(encoded(&letter())), 4);
+        letters.shelf_mut().write(0);
+        log.flush().unwrap();
+        let mut letters = DeadLetters::open(log).unwrap();
+        let mut seen = Vec::new();
+        letters.scan(1, |id, read| seen.push((id, read.attempts))).unwrap();
+        assert_eq!(seen, [(2, 2), (3, 3), (4, 11)]);
     }
 }

@@ -9,7 +9,7 @@ use crate::event::{Uid, record};
 use crate::journal::cost::By;
 use crate::journal::segment::Totals;
 use crate::journal::{self, CostTable, Entry};
-use crate::sink::dead_letter;
+use crate::sink::dead_letter::{DeadLetter, DeadLetters};
 use crate::store::{self, Log, StoreError};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct EntryLine {
     pub bytes_out: u64,
     pub ended_unix_ns: u64,
     pub replies: Vec<ReplyLine>,
+    /// A late result that has no price.
+    #[serde(default)]
+    pub fenced: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,10 +65,13 @@ pub struct ReplyLine {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterLine {
+    /// What names it to be replayed or dropped.
+    pub id: u64,
     pub delivery: String,
     pub trigger: String,
     pub function: String,
     pub attempts: u32,
+    pub replay: u32,
     pub outcome: String,
     pub reason: String,
     pub message: String,
@@ -128,12 +134,9 @@ impl Store {
 
     fn dead_letters(&self, last: usize) -> Result<String, String> {
         let mut kept = Last::new(last);
-        let log = &self.dead_letters;
-        for number in log.first()..log.flushed() {
-            let Some(segment) = log.get(number).map_err(|e| e.to_string())? else { continue };
-            dead_letter::read(&segment, |letter| kept.push(DeadLetterLine::from(letter)))
-                .map_err(|e| format!("the dead letters' segment {number} can't be read: {e}"))?;
-        }
+        DeadLetters::open(Arc::clone(&self.dead_letters))
+            .and_then(|mut letters| letters.scan(0, |id, letter| kept.push(DeadLetterLine::of(id, letter))))
+            .map_err(|e| e.to_string())?;
         lines(kept.items)
     }
 }
@@ -198,20 +201,23 @@ impl From<&Entry<'_>> for EntryLine {
                 .iter()
                 .map(|r| ReplyLine { id: r.id.to_owned(), ty: r.ty.to_owned() })
                 .collect(),
+            fenced: entry.fenced,
         }
     }
 }
 
-impl From<&dead_letter::DeadLetter<'_>> for DeadLetterLine {
-    fn from(letter: &dead_letter::DeadLetter<'_>) -> DeadLetterLine {
+impl DeadLetterLine {
+    fn of(id: u64, letter: &DeadLetter<'_>) -> DeadLetterLine {
         let event = record::decode(letter.record);
         let text = |f: fn(&crate::event::Event<'_>) -> String| event.as_ref().map(f).unwrap_or_default();
         let delivery: Uid = letter.delivery;
         DeadLetterLine {
+            id,
             delivery: delivery.to_string(),
             trigger: letter.trigger.to_owned(),
             function: letter.function.to_owned(),
             attempts: letter.attempts,
+            replay: letter.replay,
             outcome: letter.outcome.as_str().to_owned(),
             reason: letter.reason.as_str().to_owned(),
             message: letter.message.to_owned(),

@@ -67,6 +67,7 @@ pub(super) fn report(
         event_source: &event.source,
         event_type: &event.ty,
         replies: replies.iter().map(|reply| Reply { id: &reply.id, ty: &reply.ty }).collect(),
+        fenced: false,
     };
     let mut bytes = Vec::with_capacity(320);
     entry.encode(&mut bytes);
@@ -166,6 +167,7 @@ fn letter<'a>(
         trigger: &trigger.name,
         function: &deployment.functions[trigger.function].name,
         attempts: job.attempt,
+        replay: 0,
         outcome: failure.outcome,
         reason: failure.reason,
         message: &failure.message,

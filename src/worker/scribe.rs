@@ -165,9 +165,9 @@ impl Scribe {
                 self.queue.push(*broker, record);
                 group.bytes += record.len();
             }
-            for letter in &attempt.dead_letters {
-                self.dead_letters.push(letter);
+            for letter in attempt.dead_letters {
                 group.bytes += letter.len();
+                self.dead_letters.push(letter);
             }
             if let Some((key, ended)) = attempt.ended {
                 self.queue.mark(Mark::Ended(ended));
@@ -219,8 +219,8 @@ impl Scribe {
 
     /// What failed can be written again: nothing of it is there twice.
     fn write(&mut self, progress: Option<&Progress>) -> Result<(), StoreError> {
+        self.dead_letters.shelf_mut().write(self.store.queue.next());
         self.queue.write();
-        self.dead_letters.write();
         self.journal.write();
         if let Some(progress) = progress {
             self.store.queue.set_state(PROGRESS, progress.encode());

@@ -145,7 +145,8 @@ impl Worker {
             queue,
             journal: Journal::open(Arc::clone(&store.journal))
                 .map_err(|e| failed("the journal can't be opened", e))?,
-            dead_letters: DeadLetters::new(Arc::clone(&store.dead_letters)),
+            dead_letters: DeadLetters::open(Arc::clone(&store.dead_letters))
+                .map_err(|e| failed("the dead letters can't be opened", e))?,
             store: Arc::clone(&store),
             limits: scribe::Limits {
                 queue_bytes: settings.queue_max_bytes.0,
