@@ -221,6 +221,11 @@ impl Log {
         self.disk.name()
     }
 
+    /// How many volumes it has.
+    pub fn volumes_held(&self) -> usize {
+        self.volumes().len()
+    }
+
     /// Segments below this are durable.
     pub fn flushed(&self) -> u64 {
         self.flushed.load(Ordering::Acquire)

@@ -1,7 +1,7 @@
 //! The worker: what the floors below offer, put together and run.
 //!
 //! ```text
-//! publishers -> listener -> source/http -> [intake] -> scribe -> queue, journal, dead letters (disk)
+//! publishers -> listener -> source/http -> [intake] -> scribe -> archive: queue, journal, dead letters, parking (disk)
 //!                                                        |  ^
 //!                 source/queue <- [durable] -------------+  | [batches]
 //!                      |                                 |  |
@@ -12,6 +12,9 @@
 //! ```
 
 pub mod admin;
+pub mod archive;
+#[cfg(test)]
+mod archive_tests;
 pub mod console;
 pub mod deployment;
 pub mod dispatcher;
@@ -19,6 +22,7 @@ pub mod executor;
 pub mod listener;
 pub mod lock;
 pub mod query;
+pub mod recovery;
 pub mod report;
 pub mod scribe;
 pub mod shutdown;

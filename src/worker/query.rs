@@ -87,6 +87,7 @@ pub struct Store {
     pub queue: Arc<Log>,
     pub journal: Arc<Log>,
     pub dead_letters: Arc<Log>,
+    pub parking: Arc<Log>,
 }
 
 impl Store {
@@ -95,13 +96,20 @@ impl Store {
         Store::open_within(data, u64::MAX, u64::MAX)
     }
 
-    /// To write, within so many bytes for the queue and the dead letters and so many for the journal.
+    /// To write, within so many bytes for queue, parking and dead letters and so many for the journal.
     pub fn open_within(data: &Path, queue: u64, journal: u64) -> Result<Store, StoreError> {
-        let open = |name: &str, bytes| Log::open(&data.join(name), volumes(bytes)).map(Arc::new);
+        Store::of(|name| {
+            Log::open(&data.join(name), volumes(if name == "journal" { journal } else { queue }))
+        })
+    }
+
+    /// Of logs by their name, opened in the order in which they are written.
+    pub fn of(open: impl Fn(&str) -> Result<Log, StoreError>) -> Result<Store, StoreError> {
         Ok(Store {
-            queue: open("queue", queue)?,
-            journal: open("journal", journal)?,
-            dead_letters: open("dead-letters", queue)?,
+            journal: Arc::new(open("journal")?),
+            dead_letters: Arc::new(open("dead-letters")?),
+            parking: Arc::new(open("parking")?),
+            queue: Arc::new(open("queue")?),
         })
     }
 

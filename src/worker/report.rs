@@ -1,12 +1,12 @@
 //! What an attempt leaves behind: its journal entry, its replies or its failure; and what of that is written once the
 //! core has said whether the delivery has ended.
 
+use super::archive::Attempt;
 use super::deployment::Deployment;
 use super::executor::{HOPS, Job, Measured};
-use super::scribe::Attempt;
 use crate::config::DeadLetterTo;
 use crate::dispatch::{End, Key, Outcome, Reason};
-use crate::event::segment::Ended;
+use crate::event::segment::{Ended, Mark};
 use crate::event::{Event, Uid, Value, record};
 use crate::function::Failure;
 use crate::journal::{Entry, Reply};
@@ -110,11 +110,11 @@ impl Report {
     /// What is to be written, now that the core has said how the delivery goes on.
     pub fn settle(self, deployment: &Deployment, end: Option<(Key, End)>) -> Attempt {
         let mut attempt = Attempt {
-            ended: end.map(|(key, _)| (key, self.mark)),
+            delivery: end.map(|(key, _)| key),
             entry: self.entry,
             wall_ns: self.wall_ns,
-            events: Vec::new(),
-            dead_letters: Vec::new(),
+            marks: end.map(|_| Mark::Ended(self.mark)).into_iter().collect(),
+            ..Attempt::default()
         };
         match end {
             None => {}

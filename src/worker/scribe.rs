@@ -1,4 +1,4 @@
-//! The one thread that writes to disk. Whatever has gathered while the last flush ran is written and flushed together
+//! The one thread that writes to disk: the archive, with channels around it and patience with a disk that fails. Whatever has gathered while the last flush ran is written and flushed together
 //! (group commit), then everyone is answered: publishers with 202, the loop with the deliveries that have settled.
 
 use std::sync::Arc;
@@ -9,16 +9,9 @@ use backoff::backoff::Backoff;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Select, Sender, TryRecvError};
 use tokio::sync::oneshot;
 
-use super::query::Store;
+use super::archive::{Archive, Attempt};
 use crate::dispatch::{Key, Progress};
-use crate::event::Uid;
-use crate::event::segment::{Ended, Mark};
-use crate::journal::Journal;
-use crate::sink::dead_letter::DeadLetters;
-use crate::sink::queue::QueueSink;
-use crate::source::queue::{QueueError, segment_of};
 use crate::source::{Accepted, Refused};
-use crate::store::StoreError;
 
 /// What the loop wants written: attempts, what became of them, and how far the queue is settled.
 #[derive(Debug, Default)]
@@ -33,29 +26,6 @@ impl Batch {
     }
 }
 
-#[derive(Debug)]
-pub struct Attempt {
-    /// Set if the delivery has ended: it is answered once all of this is durable, and never runs again.
-    pub ended: Option<(Key, Ended)>,
-    /// The journal's entry, encoded.
-    pub entry: Vec<u8>,
-    pub wall_ns: u64,
-    /// Replies, or the event as a dead letter for a broker: records with their broker.
-    pub events: Vec<(Uid, Vec<u8>)>,
-    /// Dead letters for the worker's own store, encoded.
-    pub dead_letters: Vec<Vec<u8>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    pub queue_bytes: u64,
-    pub journal_bytes: u64,
-    /// Free space that intake leaves on the disk.
-    pub min_free: u64,
-}
-
-/// The name under which the queue's progress is kept beside its segments.
-pub const PROGRESS: &str = "progress";
 /// A group commit takes in no more than this many messages and bytes.
 const GROUP_MESSAGES: usize = 4096;
 const GROUP_BYTES: usize = 4 << 20;
@@ -64,11 +34,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct Scribe {
-    pub store: Arc<Store>,
-    pub queue: QueueSink,
-    pub journal: Journal,
-    pub dead_letters: DeadLetters,
-    pub limits: Limits,
+    pub archive: Archive,
+    /// Free space that intake leaves on the disk.
+    pub min_free: u64,
     pub disk: Disk,
     /// False while the store fails or is full: /readyz says so.
     pub healthy: Arc<AtomicBool>,
@@ -87,7 +55,6 @@ pub struct Answers {
 #[derive(Default)]
 struct Group {
     accepted: Vec<oneshot::Sender<Result<(), Refused>>>,
-    ended: Vec<Key>,
     progress: Option<Progress>,
     messages: usize,
     bytes: usize,
@@ -137,10 +104,10 @@ impl Scribe {
 
     /// Why no new events may come in just now.
     fn refusal(&mut self) -> Option<Refused> {
-        if self.store.queue.bytes() + self.store.dead_letters.bytes() >= self.limits.queue_bytes {
+        if self.archive.is_full() {
             return Some(Refused::QueueFull);
         }
-        (self.disk.free() < self.limits.min_free).then_some(Refused::DiskFull)
+        (self.disk.free() < self.min_free).then_some(Refused::DiskFull)
     }
 
     fn take(&mut self, accepted: Accepted, refusal: Option<Refused>, group: &mut Group) {
@@ -150,7 +117,7 @@ impl Scribe {
             return;
         }
         for record in &accepted.records {
-            self.queue.push(accepted.broker, record);
+            self.archive.accept(accepted.broker, record);
             group.bytes += record.len();
         }
         group.accepted.push(accepted.answer);
@@ -159,21 +126,9 @@ impl Scribe {
 
     fn note(&mut self, batch: Batch, group: &mut Group) {
         for attempt in batch.attempts {
-            self.journal.push(&attempt.entry, attempt.wall_ns);
-            group.bytes += attempt.entry.len();
-            for (broker, record) in &attempt.events {
-                self.queue.push(*broker, record);
-                group.bytes += record.len();
-            }
-            for letter in attempt.dead_letters {
-                group.bytes += letter.len();
-                self.dead_letters.push(letter);
-            }
-            if let Some((key, ended)) = attempt.ended {
-                self.queue.mark(Mark::Ended(ended));
-                group.ended.push(key);
-            }
+            group.bytes += attempt.bytes();
             group.messages += 1;
+            self.archive.push(attempt);
         }
         if batch.progress.is_some() {
             group.progress = batch.progress;
@@ -185,22 +140,25 @@ impl Scribe {
     fn commit(&mut self, group: Group, intake: &Receiver<Accepted>, answers: &Answers) {
         let mut accepted = group.accepted;
         let mut backoff = patience();
-        let before = self.store.queue.flushed();
+        if let Some(progress) = &group.progress {
+            self.archive.settle(progress);
+        }
         loop {
-            match self.write(group.progress.as_ref()) {
-                Ok(()) => {
+            match self.archive.write() {
+                Ok(written) => {
                     for answer in accepted {
                         let _ = answer.send(Ok(()));
                     }
-                    if !group.ended.is_empty() {
+                    if !written.answers.is_empty() {
                         // A loop that is gone needs no answer.
-                        let _ = answers.settled.send(group.ended);
+                        let keys = written.answers.into_iter().map(|(key, _)| key).collect();
+                        let _ = answers.settled.send(keys);
                     }
-                    if self.store.queue.flushed() > before {
+                    if written.grown {
                         let _ = answers.durable.try_send(());
                     }
-                    if let Some(progress) = group.progress {
-                        self.forget(progress.watermark);
+                    if let Some(progress) = &group.progress {
+                        self.forget(progress);
                     }
                     return;
                 }
@@ -217,55 +175,16 @@ impl Scribe {
         }
     }
 
-    /// What failed can be written again: nothing of it is there twice.
-    fn write(&mut self, progress: Option<&Progress>) -> Result<(), StoreError> {
-        self.dead_letters.shelf_mut().write(self.store.queue.next());
-        self.queue.write();
-        self.journal.write();
-        if let Some(progress) = progress {
-            self.store.queue.set_state(PROGRESS, progress.encode());
-        }
-        // The queue comes last: that a delivery has ended is durable only when all that it left is.
-        for log in [&self.store.dead_letters, &self.store.journal, &self.store.queue] {
-            log.flush()?;
-        }
-        Ok(())
-    }
-
     /// Gives back the disk of what is settled, and of the oldest entries past the journal's limit.
-    fn forget(&self, watermark: u64) {
-        if let Err(error) = self.forget_settled(watermark) {
-            tracing::error!(%error, "what is settled can't be dropped from the queue");
-        }
-        if let Err(error) = self.forget_oldest_costs() {
-            tracing::error!(%error, "the journal's oldest volume can't be dropped");
-        }
-    }
-
-    fn forget_settled(&self, watermark: u64) -> Result<(), QueueError> {
-        // To find the watermark's segment is work: not where there is nothing to give back.
-        let queue = &self.store.queue;
-        if queue.second_volume().is_some() || queue.is_full() {
-            let segment = segment_of(queue, watermark)?;
-            if segment >= queue.flushed() {
-                queue.roll()?;
-            }
-            queue.drop_below(segment)?;
-        }
-        Ok(())
-    }
-
-    fn forget_oldest_costs(&self) -> Result<(), StoreError> {
-        while self.store.journal.bytes() > self.limits.journal_bytes {
-            let second = self.store.journal.second_volume();
-            let Some(segment) = second else { break };
-            self.store.journal.drop_below(segment)?;
-            tracing::warn!(
-                limit = self.limits.journal_bytes,
+    fn forget(&mut self, progress: &Progress) {
+        match self.archive.forget(progress) {
+            Ok(forgotten) if forgotten.costs > 0 => tracing::warn!(
+                volumes = forgotten.costs,
                 "the journal is at journal.max-bytes: its oldest volume was dropped"
-            );
+            ),
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "what is done with can't be dropped from disk"),
         }
-        Ok(())
     }
 }
 

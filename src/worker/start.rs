@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::admin::Readiness;
+use super::archive::{self, Archive};
 use super::console::{self, Console};
 use super::deployment::Deployment;
 use super::dispatcher::{Begun, Channels, Dispatcher, Drained, Request};
@@ -19,19 +20,18 @@ use super::executor::Executor;
 use super::listener;
 use super::lock::Lock;
 use super::query::Store;
-use super::scribe::{self, Answers, Disk, Scribe};
+use super::recovery::Recovered;
+use super::scribe::{Answers, Disk, Scribe};
 use super::tasks;
 use crate::config::settings::Bytes;
 use crate::config::{Config, SecretRef, Settings};
-use crate::dispatch::{Core, Limits, Progress};
+use crate::dispatch::{Core, Limits};
 use crate::event::Uid;
 use crate::function::{self, Engine, Module, Origin, Pool};
-use crate::journal::Journal;
-use crate::sink::dead_letter::DeadLetters;
-use crate::sink::queue::QueueSink;
 use crate::source::Intake;
 use crate::source::http::{self, HttpSource};
-use crate::source::queue::{QueueSource, ended};
+use crate::source::queue::QueueSource;
+use crate::time::unix_nanos;
 
 /// Requests that may wait for the scribe at once.
 const INTAKE: usize = 4096;
@@ -90,9 +90,19 @@ impl Worker {
         function::give_back();
         let store = Store::open_within(data, settings.queue_max_bytes.0, settings.journal_max_bytes.0);
         let store = Arc::new(store.map_err(|e| StartError(e.to_string()))?);
-        let progress = progress(&store)?;
-
         let (deployment, table) = Deployment::of(config);
+        let limits = archive::Limits {
+            queue_bytes: settings.queue_max_bytes.0,
+            journal_bytes: settings.journal_max_bytes.0,
+        };
+        let is_known = |uid| deployment.triggers.iter().any(|trigger| trigger.uid == uid);
+        let (archive, recovered) = Archive::open(Arc::clone(&store), limits, is_known, unix_nanos())
+            .map_err(|e| failed("what the last worker left can't be gone on with", e))?;
+        let Recovered { progress, ended, waiting, gone, .. } = recovered;
+        if gone > 0 {
+            tracing::warn!(deliveries = gone, "parked for triggers that are gone: dead letters now");
+        }
+
         let queue_uid = Uid::of_document("weir", "Queue", "embedded");
         let limits = Limits {
             deliveries: settings.dispatch_max_in_flight as usize,
@@ -138,25 +148,12 @@ impl Worker {
             prewarmed.map_err(|e| failed("a function's instance could not be made", e))?;
         }
 
-        let queue = QueueSink::open(Arc::clone(&store.queue), progress.watermark)
-            .map_err(|e| failed("the queue can't be opened", e))?;
-        let waiting = queue.next() - progress.watermark.min(queue.next());
         let scribe = Scribe {
-            queue,
-            journal: Journal::open(Arc::clone(&store.journal))
-                .map_err(|e| failed("the journal can't be opened", e))?,
-            dead_letters: DeadLetters::open(Arc::clone(&store.dead_letters))
-                .map_err(|e| failed("the dead letters can't be opened", e))?,
-            store: Arc::clone(&store),
-            limits: scribe::Limits {
-                queue_bytes: settings.queue_max_bytes.0,
-                journal_bytes: settings.journal_max_bytes.0,
-                min_free: settings.data_min_free.0,
-            },
+            archive,
+            min_free: settings.data_min_free.0,
             disk: Disk::new(data.to_owned()),
             healthy: Arc::clone(&healthy),
         };
-        let ended = ended(&store.queue, &progress).map_err(|e| failed("the queue can't be read", e))?;
         let source = QueueSource::open(Arc::clone(&store.queue), queue_uid, progress.watermark)
             .map_err(|e| failed("the queue can't be read", e))?;
         let answers = Answers { settled: settled_sender, durable: durable_sender };
@@ -330,14 +327,6 @@ fn load_functions(
         modules.push(module);
     }
     Ok(modules)
-}
-
-fn progress(store: &Store) -> Result<Progress, StartError> {
-    let bytes = store.queue.state(scribe::PROGRESS).map_err(|e| StartError(e.to_string()))?;
-    match bytes {
-        None => Ok(Progress::default()),
-        Some(bytes) => Progress::decode(&bytes).map_err(|e| failed("the queue's progress can't be read", e)),
-    }
 }
 
 fn executor_count(settings: &Settings) -> usize {

@@ -1,0 +1,370 @@
+//! What the worker keeps on disk, as one: queue, journal, dead letters and parking, written in the order that lets a
+//! restart make sense of a crash between any two. No threads, no clock: whoever calls decides when, and how often again.
+//!
+//! The journal comes first: what a restart finds ended has been paid for. Then dead letters and parking; the queue last,
+//! for its marks say that a delivery is over, and all that it left must be there by then. A letter or a parked record
+//! without its mark is adopted at the next start (`recovery.rs`), so nothing is there twice.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::query::Store;
+use crate::dispatch::{Key, Progress};
+use crate::event::segment::{Mark, Segment};
+use crate::event::{Uid, wire::Corrupt};
+use crate::journal::{Journal, JournalError};
+use crate::sink::dead_letter::DeadLetters;
+use crate::sink::parking::{Label, ParkedRecord, Parking};
+use crate::sink::queue::QueueSink;
+use crate::source::queue::{QueueError, segment_of};
+use crate::store::StoreError;
+use crate::store::shelf::ShelfError;
+
+/// The name under which the queue's progress is kept beside its segments.
+pub const PROGRESS: &str = "progress";
+/// Eviction is worth it where this many volumes could go.
+const HELD_VOLUMES: usize = 3;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Of queue, parking and dead letters together. What is over it is refused by whoever takes events in.
+    pub queue_bytes: u64,
+    pub journal_bytes: u64,
+}
+
+/// What one attempt leaves behind, or the decision to make none.
+#[derive(Debug, Default)]
+pub struct Attempt {
+    /// Whom to answer once all of this is durable.
+    pub delivery: Option<Key>,
+    /// The journal's entry, encoded. Empty: no attempt was made.
+    pub entry: Vec<u8>,
+    pub wall_ns: u64,
+    /// Replies, or the event as a dead letter for a broker: records with their broker.
+    pub events: Vec<(Uid, Vec<u8>)>,
+    /// Dead letters for the worker's own store, encoded.
+    pub dead_letters: Vec<Vec<u8>>,
+    /// What is over with it.
+    pub marks: Vec<Mark>,
+    pub parked: Option<Aside>,
+}
+
+impl Attempt {
+    /// About how much of a write it is.
+    pub fn bytes(&self) -> usize {
+        let events = self.events.iter().map(|(_, record)| record.len()).sum::<usize>();
+        let parked = self.parked.as_ref().map_or(0, |aside| aside.record.len());
+        self.entry.len() + events + self.dead_letters.iter().map(Vec::len).sum::<usize>() + parked
+    }
+}
+
+/// A delivery to be parked.
+#[derive(Debug)]
+pub struct Aside {
+    /// As `ParkedRecord::encode` wrote it.
+    pub record: Vec<u8>,
+    /// The parked record whose place it takes.
+    pub was: Option<u64>,
+}
+
+/// What has become durable.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Deliveries to be answered, with the id of the parked record where there is one.
+    pub answers: Vec<(Key, Option<u64>)>,
+    /// There is more to read in the queue.
+    pub grown: bool,
+}
+
+/// What has been given back.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Volumes of the journal that went because of its limit.
+    pub costs: usize,
+    /// A few events below hold a volume of the queue: were they parked, it could go.
+    pub evict_below: Option<u64>,
+}
+
+#[derive(Debug)]
+pub struct Archive {
+    pub(super) store: Arc<Store>,
+    pub(super) queue: QueueSink,
+    journal: Journal,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) parking: Parking,
+    limits: Limits,
+    answers: Vec<(Key, Option<u64>)>,
+    /// Parked records that are done: their marks will be durable with the next write, or are, and they may go.
+    unparking: Vec<u64>,
+    unparked: Vec<u64>,
+    /// Dead letters whose replay will be durable with the next write: then they go.
+    replayed: BTreeSet<u64>,
+    /// Up to which segment of the queue the parking knows the marks: once written, and durably.
+    seeing: u64,
+    seen: u64,
+}
+
+impl Archive {
+    /// With what a restart knows of the queue: see `recovery.rs`, which completes it.
+    pub(super) fn of(store: Arc<Store>, limits: Limits, watermark: u64) -> Result<Archive, ArchiveError> {
+        let parking = Parking::open(Arc::clone(&store.parking))?;
+        let seen = parking.seen()?;
+        Ok(Archive {
+            queue: QueueSink::open(Arc::clone(&store.queue), watermark)?,
+            journal: Journal::open(Arc::clone(&store.journal))?,
+            dead_letters: DeadLetters::open(Arc::clone(&store.dead_letters))?,
+            parking,
+            store,
+            limits,
+            answers: Vec::new(),
+            unparking: Vec::new(),
+            unparked: Vec::new(),
+            replayed: BTreeSet::new(),
+            seeing: seen,
+            seen,
+        })
+    }
+
+    /// An event of a publisher: durable, and his to forget, after the next write that succeeds.
+    pub fn accept(&mut self, broker: Uid, record: &[u8]) {
+        self.queue.push(broker, record);
+    }
+
+    /// Returns the id of the parked record, if there is one; durable after the next write that succeeds.
+    pub fn push(&mut self, attempt: Attempt) -> Option<u64> {
+        if !attempt.entry.is_empty() {
+            self.journal.push(&attempt.entry, attempt.wall_ns);
+        }
+        for (broker, record) in &attempt.events {
+            self.queue.push(*broker, record);
+        }
+        for letter in attempt.dead_letters {
+            self.dead_letters.push(letter);
+        }
+        for mark in attempt.marks {
+            self.mark(mark);
+        }
+        let parked = attempt.parked.map(|aside| self.parking.put(aside.record, aside.was));
+        self.answers.extend(attempt.delivery.map(|delivery| (delivery, parked)));
+        parked
+    }
+
+    pub(super) fn mark(&mut self, mark: Mark) {
+        if let Mark::Unparked(id) = mark {
+            self.unparking.push(id);
+        }
+        self.queue.mark(mark);
+    }
+
+    /// How far the queue is settled; kept with the next write, which must hold nothing that came after it was told.
+    pub fn settle(&mut self, progress: &Progress) {
+        self.store.queue.set_state(PROGRESS, progress.encode());
+    }
+
+    /// Replays dead letters: to a trigger, as parked records that are due. What is not there is left out. The core may
+    /// hear of the records after the next write that succeeds.
+    pub fn replay(&mut self, letters: &[u64], to: Uid, due: u64) -> Result<Vec<Label>, ArchiveError> {
+        let mut labels = Vec::new();
+        for &id in letters {
+            if self.replayed.contains(&id) {
+                continue;
+            }
+            let Some(letter) = self.dead_letters.get(id)? else { continue };
+            let replay = letter.replay + 1;
+            let parked = ParkedRecord {
+                delivery: Uid::of_delivery(letter.position, to, replay),
+                position: letter.position,
+                broker: letter.broker,
+                trigger: to,
+                attempts: 0,
+                failures: 0,
+                replay,
+                due,
+                holds: false,
+                letter: Some(id),
+                record: letter.record,
+            };
+            let mut label = Label::of(0, &parked).map_err(|why| ArchiveError::Letter(id, why))?;
+            label.id = self.parking.put(parked.encode(), None);
+            self.replayed.insert(id);
+            labels.push(label);
+        }
+        Ok(labels)
+    }
+
+    /// Drops dead letters for good, with the next write; returns how many were there.
+    pub fn drop_letters(&mut self, letters: &[u64]) -> usize {
+        let mut dropped = 0;
+        for id in letters.iter().filter(|id| !self.replayed.contains(id)) {
+            dropped += usize::from(self.dead_letters.shelf_mut().remove(*id));
+        }
+        dropped
+    }
+
+    /// Makes everything durable that was pushed. What failed can be written again: nothing of it is there twice.
+    pub fn write(&mut self) -> Result<Written, StoreError> {
+        let store = Arc::clone(&self.store);
+        let before = store.queue.flushed();
+        let with = store.queue.next();
+        self.journal.write();
+        self.dead_letters.shelf_mut().write(with);
+        self.write_parking(with);
+        self.queue.write();
+        for log in [&store.journal, &store.dead_letters, &store.parking, &store.queue] {
+            log.flush()?;
+        }
+        self.seen = self.seeing;
+        self.unparked.append(&mut self.unparking);
+        if !self.replayed.is_empty() {
+            for id in std::mem::take(&mut self.replayed) {
+                self.dead_letters.shelf_mut().remove(id);
+            }
+            self.dead_letters.shelf_mut().write(store.queue.next());
+        }
+        // Of letters that were replayed, also after a failure here.
+        store.dead_letters.flush()?;
+        Ok(Written { answers: std::mem::take(&mut self.answers), grown: store.queue.flushed() > before })
+    }
+
+    /// Parked records go once their marks are durable, and with them that these have been seen.
+    fn write_parking(&mut self, with: u64) -> bool {
+        for id in self.unparked.drain(..) {
+            self.parking.shelf_mut().remove(id);
+        }
+        let seen = self.store.queue.flushed();
+        let written = self.parking.write(with, seen);
+        if written {
+            self.seeing = seen;
+        }
+        written
+    }
+
+    /// Gives back what is settled and what is over the journal's limit. To be called when a write has succeeded. What
+    /// fails here is made up for the next time.
+    pub fn forget(&mut self, progress: &Progress) -> Result<Forgotten, ArchiveError> {
+        self.forget_settled(progress.watermark)?;
+        self.dead_letters.shelf_mut().sweep()?;
+        self.parking.shelf_mut().sweep()?;
+        Ok(Forgotten { costs: self.forget_oldest_costs()?, evict_below: self.held(progress)? })
+    }
+
+    fn forget_settled(&mut self, watermark: u64) -> Result<(), ArchiveError> {
+        let store = Arc::clone(&self.store);
+        // To find the watermark's segment is work: not where there is nothing to give back.
+        if store.queue.second_volume().is_none() && !store.queue.is_full() {
+            return Ok(());
+        }
+        let segment = segment_of(&store.queue, watermark)?;
+        let is_empty = segment >= store.queue.flushed() && store.queue.is_full();
+        let goes = is_empty || store.queue.second_volume().is_some_and(|second| second <= segment);
+        if goes && self.seen < segment {
+            // The marks that go with the volume must be known for good.
+            if !self.write_parking(store.queue.next()) {
+                self.seeing = store.queue.flushed();
+                self.parking.see(self.seeing)?;
+            }
+            store.parking.flush()?;
+            self.seen = self.seeing;
+        }
+        if is_empty {
+            store.queue.roll()?;
+        }
+        store.queue.drop_below(segment)?;
+        Ok(())
+    }
+
+    fn forget_oldest_costs(&self) -> Result<usize, StoreError> {
+        let mut dropped = 0;
+        let journal = &self.store.journal;
+        while journal.bytes() > self.limits.journal_bytes {
+            let Some(second) = journal.second_volume() else { break };
+            dropped += journal.drop_below(second)?;
+        }
+        Ok(dropped)
+    }
+
+    /// Is the oldest volume of the queue held by a few events, and most of what came after settled? The number of the
+    /// first event that the volume does not hold.
+    fn held(&self, progress: &Progress) -> Result<Option<u64>, ArchiveError> {
+        let queue = &self.store.queue;
+        let Some(second) = queue.second_volume().filter(|_| queue.volumes_held() >= HELD_VOLUMES) else {
+            return Ok(None);
+        };
+        let Some(bytes) = queue.get(second)? else { return Ok(None) };
+        let segment = Segment::decode(&bytes).map_err(|e| QueueError::Corrupt(second, e.to_string()))?;
+        let below = segment.first;
+        let settled: u64 = progress
+            .runs
+            .iter()
+            .map(|&(first, count)| (first + count).saturating_sub(first.max(below)))
+            .sum();
+        let held = progress.watermark < below && settled * 2 > self.queue.next() - below;
+        Ok(held.then_some(below))
+    }
+
+    /// A parked record, once it is durable.
+    pub fn parked(&mut self, id: u64) -> Result<Option<ParkedRecord<'_>>, ShelfError> {
+        self.parking.get(id)
+    }
+
+    pub fn dead_letters(&mut self) -> &mut DeadLetters {
+        &mut self.dead_letters
+    }
+
+    /// Must publishers be refused?
+    pub fn is_full(&self) -> bool {
+        self.bytes() >= self.limits.queue_bytes
+    }
+
+    /// Of what the queue's limit is about.
+    pub fn bytes(&self) -> u64 {
+        let Store { queue, dead_letters, parking, .. } = &*self.store;
+        queue.bytes() + dead_letters.bytes() + parking.bytes()
+    }
+}
+
+/// What went wrong with what is kept, by where.
+#[derive(Debug)]
+pub enum ArchiveError {
+    Store(StoreError),
+    Queue(QueueError),
+    Journal(JournalError),
+    Shelf(ShelfError),
+    Progress(Corrupt),
+    Letter(u64, Corrupt),
+    Start(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl std::fmt::Display for ArchiveError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ArchiveError::Store(error) => error.fmt(f),
+            ArchiveError::Queue(error) => error.fmt(f),
+            ArchiveError::Journal(error) => error.fmt(f),
+            ArchiveError::Shelf(error) => error.fmt(f),
+            ArchiveError::Progress(why) => write!(f, "the queue's progress can't be read: {why}"),
+            ArchiveError::Letter(id, why) => write!(f, "the event of dead letter {id} can't be read: {why}"),
+            ArchiveError::Start(error) => write!(f, "the queue can't be opened: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ArchiveError {}
+
+macro_rules! from {
+    ($($error:ty => $variant:ident,)+) => {
+        $(impl From<$error> for ArchiveError {
+            fn from(error: $error) -> ArchiveError {
+                ArchiveError::$variant(error)
+            }
+        })+
+    };
+}
+
+from! {
+    StoreError => Store,
+    QueueError => Queue,
+    JournalError => Journal,
+    ShelfError => Shelf,
+    Box<dyn std::error::Error + Send + Sync> => Start,
+}
