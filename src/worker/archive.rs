@@ -102,6 +102,9 @@ pub struct Archive {
     /// Up to which segment of the queue the parking knows the marks: once written, and durably.
     seeing: u64,
     seen: u64,
+    /// The watermark: as it will be with the next write, and as it durably is.
+    settling: u64,
+    settled: u64,
 }
 
 impl Archive {
@@ -122,6 +125,8 @@ impl Archive {
             replayed: BTreeSet::new(),
             seeing: seen,
             seen,
+            settling: watermark,
+            settled: watermark,
         })
     }
 
@@ -159,6 +164,7 @@ impl Archive {
     /// How far the queue is settled; kept with the next write, which must hold nothing that came after it was told.
     pub fn settle(&mut self, progress: &Progress) {
         self.store.queue.set_state(PROGRESS, progress.encode());
+        self.settling = progress.watermark;
     }
 
     /// Replays dead letters: to a trigger, as parked records that are due. What is not there is left out. The core may
@@ -213,7 +219,7 @@ impl Archive {
         for log in [&store.journal, &store.dead_letters, &store.parking, &store.queue] {
             log.flush()?;
         }
-        self.seen = self.seeing;
+        (self.seen, self.settled) = (self.seeing, self.settling);
         self.unparked.append(&mut self.unparking);
         if !self.replayed.is_empty() {
             for id in std::mem::take(&mut self.replayed) {
@@ -242,7 +248,7 @@ impl Archive {
     /// Gives back what is settled and what is over the journal's limit. To be called when a write has succeeded. What
     /// fails here is made up for the next time.
     pub fn forget(&mut self, progress: &Progress) -> Result<Forgotten, ArchiveError> {
-        self.forget_settled(progress.watermark)?;
+        self.forget_settled(progress.watermark.min(self.settled))?;
         self.dead_letters.shelf_mut().sweep()?;
         self.parking.shelf_mut().sweep()?;
         Ok(Forgotten { costs: self.forget_oldest_costs()?, evict_below: self.held(progress)? })

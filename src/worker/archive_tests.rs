@@ -184,3 +184,42 @@ fn what_is_parked_and_dead_letters_count_as_what_the_queue_takes_up() {
     assert!(world.archive.bytes() > 2 * queue + 2_000);
     world.finish();
 }
+
+/// The volume with the marks goes at once, for no event holds it: by then the parking must know them for good.
+#[test]
+fn what_is_done_stays_done_when_the_volume_with_its_mark_goes() {
+    let mut world = World::new();
+    (0..3).for_each(|_| world.publish(250));
+    world.write(false);
+    for uid in all(&world, Place::Queue) {
+        world.act(uid, Action::Park);
+    }
+    world.write(false);
+    world.write(true);
+    for uid in all(&world, Place::Parked) {
+        world.act(uid, Action::DeadLetter);
+    }
+    world.write(true);
+    let marked = world.archive.store.queue.flushed();
+    world.archive.forget(&world.ledger.progress()).unwrap();
+    assert_eq!((world.archive.store.queue.first(), world.archive.store.queue.bytes()), (marked, 0));
+    world.crash(false);
+    assert_eq!((all(&world, Place::Parked).len(), all(&world, Place::Letter).len()), (0, 1_500));
+    world.finish();
+}
+
+/// As when the loop is ahead of what has been written.
+#[test]
+fn only_what_is_durably_settled_is_forgotten() {
+    let mut world = World::new();
+    world.publish(20);
+    world.write(false);
+    for uid in all(&world, Place::Queue) {
+        world.act(uid, Action::DeadLetter);
+    }
+    world.write(false);
+    world.archive.forget(&world.ledger.progress()).unwrap();
+    world.crash(false);
+    assert_eq!(all(&world, Place::Letter).len(), 40);
+    world.finish();
+}
