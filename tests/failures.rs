@@ -86,7 +86,7 @@ fn a_waiting_retry_holds_back_its_key_and_nothing_else() {
         &[("brittle", guests::brittle())],
         &[trigger("tasks", "default", "type: task", "brittle", "delivery: {retry: 9, backoffDelay: PT5M}")],
     );
-    let worker = Running::start(&home, &[]);
+    let worker = Running::start(&home, &["--set", "hold.time=24h"]);
     worker.publish("task", "bad", &[("ce-partitionkey", "held")], r#""!""#);
     worker.publish("task", "behind", &[("ce-partitionkey", "held")], "1");
     for n in 0..50 {
@@ -98,8 +98,45 @@ fn a_waiting_retry_holds_back_its_key_and_nothing_else() {
     assert!(home.journal().iter().all(|entry| entry.event_id != "behind"));
     assert_eq!(entries(&home, "bad", 1).len(), 1);
     let status = home.status();
-    assert_eq!((status.events_in_flight, status.waiting_retries), (2, 1));
+    assert_eq!((status.events_in_flight, status.held, status.parked), (2, 2, 0));
     worker.kill();
+}
+
+#[test]
+fn what_waits_longer_than_the_hold_limit_is_parked_with_its_key_and_comes_back_in_order() {
+    let home = home(
+        &[("brittle", guests::brittle())],
+        &[trigger("tasks", "default", "type: task", "brittle", "delivery: {retry: 9, backoffDelay: PT1S}")],
+    );
+    let worker = Running::start(&home, &["--set", "hold.time=0s"]);
+    let key = [("ce-partitionkey", "held")];
+    worker.publish("task", "bad", &key, r#""!""#);
+    (0..3).for_each(|n| worker.publish("task", &format!("behind-{n}"), &key, "1"));
+    worker.publish("task", "beside", &[("ce-partitionkey", "other")], "1");
+    entries(&home, "beside", 1);
+    eventually("the key is parked, and its events have settled", || {
+        let status = home.status();
+        ((status.parked, status.events_in_flight) == (4, 0)).then_some(())
+    });
+    worker.kill();
+
+    // The next worker goes on where this one was, with the function mended.
+    home.write("brittle.wasm", &guests::audit());
+    let worker = Running::start(&home, &["--set", "hold.time=0s"]);
+    entries(&home, "behind-2", 1);
+    eventually("nothing is parked any more", || (home.status().parked == 0).then_some(()));
+    assert_eq!(worker.terminate().code, Some(0));
+    let journal = home.journal();
+    let seen: Vec<_> = journal
+        .iter()
+        .filter(|entry| entry.event_id != "beside" && entry.outcome == "succeeded")
+        .map(|entry| entry.event_id.as_str())
+        .collect();
+    assert_eq!(seen, ["bad", "behind-0", "behind-1", "behind-2"]);
+    // The attempts of one delivery are counted on, across parking and kill.
+    let attempts: Vec<_> = home.about("bad").iter().map(|entry| entry.attempt).collect();
+    assert_eq!(attempts, (1..=attempts.len() as u32).collect::<Vec<_>>());
+    assert!(home.about("behind-0").iter().all(|entry| entry.attempt == 1));
 }
 
 #[test]

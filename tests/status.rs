@@ -84,11 +84,11 @@ fn a_worker_s_counts_follow_what_it_does() {
         std::thread::sleep(Duration::from_millis(20));
     };
     assert_eq!((&now["arrived"], &now["settled"], &now["unrouted"]), (&3.into(), &3.into(), &3.into()));
-    assert_eq!((&now["events_in_flight"], &now["waiting_retries"]), (&0.into(), &0.into()));
+    assert_eq!((&now["events_in_flight"], &now["held"], &now["parked"]), (&0.into(), &0.into(), &0.into()));
 
     let table = String::from_utf8(weir(directory.path(), &["status"]).stdout).unwrap();
     let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!(row, ["3", "3", "0", "0", "0", "0", "0", "3"], "{table}");
+    assert_eq!(row, ["3", "3", "0", "0", "0", "0", "0", "0", "3"], "{table}");
 
     // Killed, it leaves its socket behind: nobody listens there.
     drop(worker);

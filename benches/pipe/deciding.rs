@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::bounded;
 use weir::dispatch::{Core, Effect, Input, Limits, Outcome, Policy, Progress, Table as Triggers};
-use weir::event::{Envelope, Uid, structured};
+use weir::event::{Envelope, Epoch, Uid, structured};
 use weir::time::Moment;
 use weir::trigger::{Filter, Routes};
 use weir::worker::tasks;
@@ -68,13 +68,15 @@ fn step() -> Cost {
         policies: vec![Policy::default()],
         uids: vec![Uid(1)],
     };
-    let mut core = Core::new(Arc::new(triggers), Limits { deliveries: 10_000, bytes: 256 << 20 });
+    let mut core = Core::new(Arc::new(triggers), Limits::default());
     let mut effects = Vec::new();
     let assigned: Input<()> = Input::Assigned {
         source: sample::SOURCE,
         partition: 0,
+        epoch: Epoch(1),
         progress: Progress::default(),
         ended: Vec::new(),
+        parked: Vec::new(),
     };
     core.step([assigned], Moment(0), &mut effects);
     let envelopes: Vec<Envelope> = (0..BATCH).map(sample::envelope).collect();
@@ -99,9 +101,11 @@ fn step() -> Cost {
                 core.step(inputs.drain(..), Moment(1), &mut effects);
                 inputs.extend(effects.drain(..).map(|effect| match effect {
                     Effect::Invoke { delivery, .. } => {
-                        Input::Attempted { delivery, outcome: Outcome::Succeeded, report: () }
+                        let outcome = Outcome::Succeeded;
+                        Input::Attempted { delivery, outcome, retry_after: None, report: () }
                     }
-                    Effect::Journal { delivery, .. } => Input::Journaled { delivery },
+                    Effect::Journal { delivery, .. } => Input::Journaled { delivery, parked: None },
+                    effect => unreachable!("nothing fails: {effect:?}"),
                 }));
             }
         }

@@ -56,11 +56,14 @@ fn attempt(pool: impl Fn() -> Pool) -> Cost {
     const BATCH: usize = 64;
     const BATCHES: usize = 150;
     let config = sample::config();
-    let (deployment, _) = Deployment::of(&config);
+    let (deployment, _) = Deployment::of(&config, &sample::settings());
     let broker = config.triggers[0].broker;
     let envelope = sample::envelope(0);
     let delivery = key(&envelope, broker);
-    let job = || Job { delivery, trigger: 0, attempt: 1, envelope: envelope.clone(), broker };
+    let job = || {
+        let envelope = envelope.clone();
+        Job { delivery, trigger: 0, attempt: 1, replay: 0, follows: false, envelope, broker }
+    };
     let make = || {
         let (sender, jobs) = unbounded();
         for _ in 0..BATCHES {
@@ -83,16 +86,18 @@ fn attempt(pool: impl Fn() -> Pool) -> Cost {
 
 /// A delivery's name: only a core gives one.
 fn key(envelope: &Envelope, broker: Uid) -> Key {
-    let (_, triggers) = Deployment::of(&sample::config());
-    let mut core = Core::new(triggers, Limits { deliveries: 1, bytes: 1 << 20 });
+    let (_, triggers) = Deployment::of(&sample::config(), &sample::settings());
+    let mut core = Core::new(triggers, Limits::default());
     let mut effects: Vec<Effect<()>> = Vec::new();
     let position = envelope.position;
     let inputs = [
         Input::Assigned {
             source: position.source,
             partition: position.partition,
+            epoch: envelope.epoch,
             progress: Progress::default(),
             ended: Vec::new(),
+            parked: Vec::new(),
         },
         Input::Arrived { envelope: envelope.clone(), broker },
     ];

@@ -4,6 +4,7 @@
 //! CPU time, not wall time, and rounds with their spread: the machine may be shared. Targets are printed, never asserted.
 
 mod codecs;
+mod core;
 mod deciding;
 mod disk;
 mod function;
@@ -17,9 +18,10 @@ use meter::Table;
 
 type Part = (&'static str, fn(&Table));
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("codecs", codecs::measure),
     ("deciding", deciding::measure),
+    ("core", core::measure),
     ("function", function::measure),
     ("disk", disk::measure),
     ("whole", whole::measure),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use weir::config::{self, Config};
+use weir::config::{self, Config, Settings};
 use weir::event::{Envelope, Epoch, Event, Position, Uid, record, structured};
 use weir::function::{Engine, Limits, Module};
 
@@ -66,6 +66,11 @@ pub(crate) fn config() -> Config {
     config::load(&[documents()])
         .config
         .expect("the demo's documents are right; functions/build makes its module")
+}
+
+/// As they are where nothing is set.
+pub(crate) fn settings() -> Settings {
+    config::load_settings(None, &|_| None, &[]).0
 }
 
 pub(crate) fn module() -> PathBuf {

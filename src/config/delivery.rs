@@ -56,6 +56,7 @@ impl Delivery {
             backoff: self.backoff.or(broker.backoff).unwrap_or(default.backoff),
             delay: self.delay.or(broker.delay).unwrap_or(default.delay),
             order,
+            ..default
         }
     }
 }
@@ -98,6 +99,7 @@ mod tests {
             backoff: Backoff::Exponential,
             delay: Duration::from_secs(2),
             order: Order::Ordered,
+            ..Policy::default()
         };
         assert_eq!(policy, expected);
         let nothing = Delivery::default();

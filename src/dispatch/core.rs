@@ -1,16 +1,23 @@
-//! `step`: what has happened goes in, what to do comes out. Everything that the worker decides about an event is here.
+//! `step`: what has happened goes in, what to do comes out. Everything that the worker decides about an event is here and
+//! in the parts of it beside: `arrival`, `attempt`, `parking`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::delivery::{Deliveries, Delivery, InFlight, Key, State};
-use super::lane::{LaneId, Lanes};
-use super::outcome::Outcome;
+use foldhash::HashMap;
+
+use super::delivery::{Deliveries, InFlight, Key, State};
+use super::lane::{Keys, LaneKey, Lanes};
+use super::load::Load;
+use super::message::{Effect, Input};
+use super::pace::Pace;
+use super::parking::Stubs;
 use super::partition::Partitions;
 use super::policy::Policy;
 use super::progress::Progress;
-use super::timers::Timers;
-use crate::event::segment::Ended;
-use crate::event::{Envelope, Uid};
+use super::route::{Ready, Turns};
+use super::timers::{Timer, Timers};
+use crate::event::Uid;
 use crate::time::Moment;
 use crate::trigger::Routes;
 
@@ -23,40 +30,41 @@ pub struct Table {
     pub uids: Vec<Uid>,
 }
 
-/// What may be in flight. A source hands over no more while either is reached.
+/// What may be in flight. A source hands over no more while one of them is reached.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Deliveries that are ready, running, or on their way to the disk.
     pub deliveries: usize,
+    /// What the events in memory may take up.
     pub bytes: usize,
+    /// Deliveries in memory that wait for a retry, or behind one. From here on they are parked; where order forbids that,
+    /// their source waits at twice as many.
+    pub held: usize,
+    /// Parked deliveries.
+    pub parked: usize,
+    /// Deliveries handed over and not come back.
+    pub running: usize,
+    /// Positions between a partition's watermark and the last one begun.
+    pub span: u64,
+    /// How long an event should wait for its turn, at most.
+    pub latency: Option<Duration>,
+    /// Deliveries that may run side by side: never fewer are handed over.
+    pub executors: usize,
 }
 
-/// What has happened. `R` is the report of an attempt: the core passes it through and never looks.
-#[derive(Debug)]
-pub enum Input<R> {
-    /// A partition is ours from here on. `ended`: deliveries of its unsettled events that have ended already.
-    Assigned { source: Uid, partition: u32, progress: Progress, ended: Vec<Ended> },
-    /// An event was read for a broker.
-    Arrived { envelope: Envelope, broker: Uid },
-    /// An attempt is over.
-    Attempted { delivery: Key, outcome: Outcome, report: R },
-    /// The end of a delivery is durable.
-    Journaled { delivery: Key },
-}
-
-/// What to do.
-#[derive(Debug)]
-pub enum Effect<R> {
-    /// Run the trigger's function with the event.
-    Invoke { delivery: Key, trigger: u32, attempt: u32, envelope: Envelope, broker: Uid },
-    /// Write down the attempt and, if the delivery has ended, its end; answer an end with `Journaled`.
-    Journal { delivery: Key, report: R, end: Option<End> },
-}
-
-/// How a delivery ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    Delivered,
-    DeadLettered,
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            deliveries: 10_000,
+            bytes: 256 << 20,
+            held: 10_000,
+            parked: 1_000_000,
+            running: 512,
+            span: 1 << 24,
+            latency: None,
+            executors: 2,
+        }
+    }
 }
 
 /// Totals since the start.
@@ -70,34 +78,63 @@ pub struct Counts {
     pub retries: u64,
     pub delivered: u64,
     pub dead_lettered: u64,
+    /// Records written aside, each time a delivery is.
+    pub parked: u64,
+    /// Parked deliveries that came back into memory.
+    pub fetched: u64,
+    /// Events and results of assignments that had been lost.
+    pub fenced: u64,
+    /// How often a route was paused.
+    pub pauses: u64,
 }
+
+/// As many deliveries of a route run before it is the next one's turn; so many of a lane are handed over together.
+pub(super) const TURN: usize = 32;
 
 #[derive(Debug)]
 pub struct Core {
-    table: Arc<Table>,
-    limits: Limits,
-    partitions: Partitions,
-    events: slab::Slab<InFlight>,
-    bytes: usize,
-    deliveries: Deliveries,
-    lanes: Lanes,
-    timers: Timers,
-    counts: Counts,
-    matched: Vec<u32>,
+    pub(super) table: Arc<Table>,
+    pub(super) triggers: HashMap<Uid, u32>,
+    pub(super) limits: Limits,
+    pub(super) partitions: Partitions,
+    pub(super) events: slab::Slab<InFlight>,
+    pub(super) bytes: usize,
+    pub(super) deliveries: Deliveries,
+    pub(super) lanes: Lanes,
+    pub(super) keys: Keys,
+    pub(super) turns: Turns,
+    pub(super) running: usize,
+    pub(super) load: Load,
+    pub(super) stubs: Stubs,
+    pub(super) timers: Timers,
+    pub(super) pace: Pace,
+    pub(super) counts: Counts,
+    pub(super) draining: bool,
+    pub(super) matched: Vec<u32>,
 }
 
 impl Core {
     pub fn new(table: Arc<Table>, limits: Limits) -> Core {
+        let routes = table.policies.len();
+        let triggers = (0..).zip(&table.uids).map(|(index, &uid)| (uid, index)).collect();
         Core {
             table,
+            triggers,
             limits,
             partitions: Partitions::default(),
             events: slab::Slab::new(),
             bytes: 0,
             deliveries: Deliveries::default(),
             lanes: Lanes::default(),
+            keys: Keys::default(),
+            turns: Turns::new(routes),
+            running: 0,
+            load: Load::new(routes),
+            stubs: Stubs::default(),
             timers: Timers::default(),
+            pace: Pace::new(limits.latency, 2 * limits.executors, limits.deliveries),
             counts: Counts::default(),
+            draining: false,
             matched: Vec::new(),
         }
     }
@@ -111,24 +148,45 @@ impl Core {
     ) {
         for input in inputs {
             match input {
-                Input::Assigned { source, partition, progress, ended } => {
-                    self.partitions.assign(source, partition, &progress, ended);
+                Input::Assigned { source, partition, epoch, progress, ended, parked } => {
+                    self.assigned((source, partition), epoch, &progress, ended, parked);
                 }
+                Input::Revoked { source, partition } => self.revoked(source, partition),
                 Input::Arrived { envelope, broker } => self.arrived(envelope, broker, effects),
-                Input::Attempted { delivery, outcome, report } => {
-                    self.attempted(delivery, outcome, report, now, effects);
+                Input::Passed { source, partition, offset } => self.passed(source, partition, offset),
+                Input::Attempted { delivery, outcome, retry_after, report } => {
+                    self.attempted(delivery, (outcome, retry_after), report, now, effects);
                 }
-                Input::Journaled { delivery } => self.journaled(delivery, effects),
+                Input::Skipped { delivery } => self.skipped(delivery, effects),
+                Input::Journaled { delivery, parked } => self.journaled(delivery, parked),
+                Input::Fetched { stub, envelope, broker } => self.fetched(stub, envelope, broker, effects),
+                Input::Unparked { source, partition, parked } => self.unparked(source, partition, parked),
+                Input::Evicted { source, partition, below } => {
+                    self.evicted((source, partition), below, effects);
+                }
+                Input::Drain => self.drain(effects),
             }
         }
-        while let Some(delivery) = self.timers.pop_due(now) {
-            self.invoke(delivery, effects);
+        while let Some(timer) = self.timers.pop_due(now) {
+            self.wake(timer, now);
         }
+        self.fetch(now, effects);
+        self.hand_over(effects);
+        self.pace.look(now, !self.has_room());
+        debug_assert!(self.load.is_consistent(self.deliveries.len()), "what is in flight is active or held");
     }
 
     /// May a source hand over more?
     pub fn has_room(&self) -> bool {
-        self.deliveries.len() < self.limits.deliveries && self.bytes < self.limits.bytes
+        self.has_room_for_active()
+            && self.bytes < self.limits.bytes
+            && self.load.held() < self.limits.held.saturating_mul(2)
+    }
+
+    /// May this one? Its watermark may be too far behind.
+    pub fn takes(&self, source: Uid, partition: u32) -> bool {
+        let index = self.partitions.index_of(source, partition);
+        self.has_room() && index.is_some_and(|i| self.partitions[i].ledger.span() < self.limits.span)
     }
 
     pub fn is_idle(&self) -> bool {
@@ -143,8 +201,25 @@ impl Core {
         self.deliveries.len()
     }
 
-    pub fn waiting_retries(&self) -> usize {
-        self.timers.len()
+    /// Deliveries in memory that wait for a retry, or behind one.
+    pub fn held(&self) -> usize {
+        self.load.held()
+    }
+
+    pub fn parked(&self) -> usize {
+        self.stubs.len()
+    }
+
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    pub fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub fn next_due(&self) -> Option<Moment> {
@@ -155,139 +230,178 @@ impl Core {
         self.counts
     }
 
-    /// What may be committed for a partition.
-    pub fn progress(&self, source: Uid, partition: u32) -> Option<Progress> {
-        self.partitions.progress(source, partition)
+    /// How the keys of parked events are made into those of stubs.
+    pub fn keys(&self) -> Keys {
+        self.keys.clone()
     }
 
-    fn arrived<R>(&mut self, envelope: Envelope, broker: Uid, effects: &mut Vec<Effect<R>>) {
-        self.counts.arrived += 1;
-        let offset = envelope.position.offset;
-        let index = self.partitions.index_of(envelope.position);
-        let partition = self.partitions.get_mut(index);
-        if !partition.ledger.begin(offset) {
-            self.counts.repeated += 1;
-            return;
+    /// What may be committed for a partition; `None`: it is not ours.
+    pub fn progress(&self, source: Uid, partition: u32) -> Option<Progress> {
+        let partition = &self.partitions[self.partitions.index_of(source, partition)?];
+        partition.epoch.map(|_| partition.ledger.progress())
+    }
+
+    pub(super) fn has_room_for_active(&self) -> bool {
+        self.load.active() + self.stubs.fetching() < self.limits.deliveries.min(self.pace.limit())
+    }
+
+    /// So much is held that what comes to be held is parked at once.
+    pub(super) fn is_burdened(&self) -> bool {
+        self.load.held() >= self.limits.held || self.bytes >= self.limits.bytes / 2
+    }
+
+    pub(super) fn policy(&self, trigger: u32) -> &Policy {
+        &self.table.policies[trigger as usize]
+    }
+
+    pub(super) fn offset_of(&self, delivery: Key) -> u64 {
+        self.events[self.deliveries[delivery].event].envelope.position.offset
+    }
+
+    /// Of one that stands in no lane.
+    pub(super) fn set_held(&mut self, key: Key, held: bool) {
+        let delivery = &mut self.deliveries[key];
+        if delivery.held != held {
+            delivery.held = held;
+            if held { self.load.hold(delivery.trigger, 1) } else { self.load.release(delivery.trigger, 1) }
         }
-        let event = envelope.event();
-        let mut matched = std::mem::take(&mut self.matched);
-        matched.clear();
-        self.table.routes.matching(broker, &event, &mut matched);
-        let unrouted = matched.is_empty();
-        let ended = partition.ended_before(offset);
-        if !ended.is_empty() {
-            matched.retain(|&trigger| !ended.contains(&self.table.uids[trigger as usize]));
-        }
-        if matched.is_empty() {
-            self.counts.unrouted += u64::from(unrouted);
-            self.counts.settled += 1;
-            partition.ledger.complete(offset);
-        } else {
-            let key = self.lanes.key_of(&event);
-            drop(event);
-            self.bytes += envelope.record().len();
-            let unsettled = u32::try_from(matched.len()).expect("triggers are far fewer than u32");
-            let event = self.events.insert(InFlight { envelope, broker, partition: index, unsettled });
-            for &trigger in &matched {
-                let order = self.table.policies[trigger as usize].order;
-                let lane = LaneId::of(trigger, order, index, key);
-                let delivery = self.deliveries.insert(Delivery {
-                    event,
-                    trigger,
-                    lane,
-                    attempts: 0,
-                    state: State::Waiting,
-                });
-                if lane.is_none_or(|lane| self.lanes.join(lane, delivery)) {
-                    self.invoke(delivery, effects);
+    }
+
+    fn wake(&mut self, timer: Timer, now: Moment) {
+        match timer {
+            Timer::Retry(key) => {
+                let due = |d: &&mut super::delivery::Delivery| d.state == State::Retrying && d.due <= now;
+                let Some(delivery) = self.deliveries.get_mut(key).filter(due) else { return };
+                delivery.state = State::Waiting;
+                match (delivery.lane, delivery.trigger) {
+                    (Some(lane), _) => {
+                        self.release_lane(lane);
+                        self.advance(lane);
+                    }
+                    (None, trigger) => {
+                        self.set_held(key, false);
+                        self.turns.push(trigger, Ready::Delivery(key));
+                    }
+                }
+            }
+            Timer::Lane(lane) => self.lane_due(lane, now),
+            Timer::Stub(stub) => self.stub_due(stub, now),
+            Timer::Route(trigger) => {
+                if self.turns.breaker(trigger).wake(now) {
+                    self.turns.give_turn(trigger);
                 }
             }
         }
-        self.matched = matched;
     }
 
-    fn invoke<R>(&mut self, key: Key, effects: &mut Vec<Effect<R>>) {
-        let delivery = self.deliveries.get_mut(key).expect("what is invoked is in flight");
-        assert!(matches!(delivery.state, State::Waiting | State::Retrying), "a delivery runs once at a time");
+    /// Gives every route its turn until as much runs as may.
+    fn hand_over<R>(&mut self, effects: &mut Vec<Effect<R>>) {
+        let most = self.limits.running.min(self.pace.limit());
+        while self.running < most {
+            let Some(trigger) = self.turns.next() else { return };
+            let mut room = TURN.min(most - self.running);
+            loop {
+                room = room.min(self.turns.breaker(trigger).allows().unwrap_or(room));
+                if room == 0 {
+                    break;
+                }
+                let Some(ready) = self.turns.take(trigger) else { break };
+                room -= match ready {
+                    Ready::Delivery(key) => self.begin_one(key, effects),
+                    Ready::Lane(lane) => self.begin_run(lane, room, effects),
+                };
+            }
+            self.turns.give_turn(trigger);
+        }
+    }
+
+    fn begin_one<R>(&mut self, key: Key, effects: &mut Vec<Effect<R>>) -> usize {
+        // It may have been parked or lost meanwhile.
+        if self.deliveries.get(key).is_none_or(|delivery| delivery.state != State::Waiting) {
+            return 0;
+        }
+        self.invoke(key, false, effects);
+        1
+    }
+
+    /// The lane's first deliveries that may run, together.
+    fn begin_run<R>(&mut self, key: LaneKey, room: usize, effects: &mut Vec<Effect<R>>) -> usize {
+        if self.lanes.get(key).is_none() {
+            return 0;
+        }
+        self.lanes[key].queued = false;
+        let lane = &self.lanes[key];
+        if lane.handed > 0 || lane.fetching > 0 {
+            return 0;
+        }
+        let parked = lane.parked.front().map_or(u64::MAX, |&stub| self.stubs[stub].order);
+        let runs = |member: &&Key| {
+            let delivery = &self.deliveries[**member];
+            delivery.state == State::Waiting && delivery.order <= parked
+        };
+        let count = lane.members.iter().take(room).take_while(runs).count();
+        for n in 0..count {
+            let member = self.lanes[key].members[n];
+            self.invoke(member, n > 0, effects);
+        }
+        self.lanes[key].handed = count;
+        if count == 0 {
+            self.advance(key);
+        }
+        count
+    }
+
+    fn invoke<R>(&mut self, key: Key, follows: bool, effects: &mut Vec<Effect<R>>) {
+        let delivery = &mut self.deliveries[key];
+        assert_eq!(delivery.state, State::Waiting, "a delivery runs once at a time");
         delivery.state = State::Running;
-        delivery.attempts += 1;
-        self.counts.attempts += 1;
+        self.running += 1;
+        self.turns.breaker(delivery.trigger).handed_over(key);
         let event = &self.events[delivery.event];
         effects.push(Effect::Invoke {
             delivery: key,
             trigger: delivery.trigger,
-            attempt: delivery.attempts,
+            attempt: delivery.counted.attempts + 1,
+            replay: delivery.counted.replay,
+            follows,
             envelope: event.envelope.clone(),
             broker: event.broker,
         });
     }
 
-    fn attempted<R>(
-        &mut self,
-        key: Key,
-        outcome: Outcome,
-        report: R,
-        now: Moment,
-        effects: &mut Vec<Effect<R>>,
-    ) {
-        let Some(delivery) = self.deliveries.get_mut(key).filter(|d| d.state == State::Running) else {
-            debug_assert!(false, "an attempt was reported twice");
-            return;
-        };
-        let policy = &self.table.policies[delivery.trigger as usize];
-        let position = self.events[delivery.event].envelope.position;
-        let wait = if outcome.retries() { policy.wait_after(delivery.attempts) } else { None };
-        if let Some(wait) = wait {
-            delivery.state = State::Retrying;
-            self.counts.retries += 1;
-            self.timers.set(now.after(wait + jitter(wait, position.offset, delivery.attempts)), key);
-            effects.push(Effect::Journal { delivery: key, report, end: None });
+    /// Whatever is next in a lane is made ready: a member of it, or what is parked. An empty lane is forgotten.
+    pub(super) fn advance(&mut self, key: LaneKey) {
+        let Some(lane) = self.lanes.get(key) else { return };
+        if lane.is_empty() {
+            self.lanes.remove(key);
             return;
         }
-        delivery.state = State::Ended;
-        let end = match outcome {
-            Outcome::Succeeded => End::Delivered,
-            _ => End::DeadLettered,
-        };
-        effects.push(Effect::Journal { delivery: key, report, end: Some(end) });
-        // What follows a dead letter in its lane waits until that is durable: were it lost, order would be too.
-        match end {
-            End::Delivered => {
-                self.counts.delivered += 1;
-                let lane = delivery.lane.take();
-                self.leave(lane, key, effects);
-            }
-            End::DeadLettered => self.counts.dead_lettered += 1,
+        if lane.handed > 0 || lane.fetching > 0 {
+            return;
+        }
+        let first = lane.members.front().map(|&member| &self.deliveries[member]);
+        let parked = lane.parked.front().map(|&stub| self.stubs[stub].order);
+        let parked_first = parked.is_some_and(|order| first.is_none_or(|first| order < first.order));
+        if parked_first {
+            self.await_parked(key);
+        } else if !lane.queued && first.is_some_and(|first| first.state == State::Waiting) {
+            let trigger = lane.id.trigger;
+            self.lanes[key].queued = true;
+            self.turns.push(trigger, Ready::Lane(key));
         }
     }
 
-    fn journaled<R>(&mut self, key: Key, effects: &mut Vec<Effect<R>>) {
-        let Some(delivery) = self.deliveries.remove(key) else {
-            debug_assert!(false, "a delivery settled twice");
-            return;
-        };
-        assert_eq!(delivery.state, State::Ended, "only what has ended settles");
-        self.leave(delivery.lane, key, effects);
-        let event = &mut self.events[delivery.event];
-        event.unsettled -= 1;
-        if event.unsettled == 0 {
-            let event = self.events.remove(delivery.event);
-            self.bytes -= event.envelope.record().len();
-            self.counts.settled += 1;
-            self.partitions.get_mut(event.partition).ledger.complete(event.envelope.position.offset);
-        }
+    /// Its first member waits for a retry, and with it all that stand behind it.
+    pub(super) fn hold_lane(&mut self, key: LaneKey) {
+        let lane = &mut self.lanes[key];
+        lane.is_held = true;
+        lane.held = lane.members.len() - lane.handed - lane.parking;
+        self.load.hold(lane.id.trigger, lane.held);
     }
 
-    /// `lane`: the one it is still in, if any.
-    fn leave<R>(&mut self, lane: Option<LaneId>, key: Key, effects: &mut Vec<Effect<R>>) {
-        if let Some(next) = lane.and_then(|lane| self.lanes.leave(lane, key)) {
-            self.invoke(next, effects);
-        }
+    pub(super) fn release_lane(&mut self, key: LaneKey) {
+        let lane = &mut self.lanes[key];
+        lane.is_held = false;
+        self.load.release(lane.id.trigger, std::mem::take(&mut lane.held));
     }
-}
-
-/// Up to a tenth of the wait, the same for the same attempt: so that what failed together doesn't come back together.
-fn jitter(wait: std::time::Duration, offset: u64, attempt: u32) -> std::time::Duration {
-    let mixed = (offset ^ u64::from(attempt).rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48;
-    wait / 10 * u32::try_from(mixed).expect("16 bits") / 65_536
 }

@@ -12,18 +12,22 @@ use crate::event::{Envelope, Epoch, Event, Position, Uid, Value, record};
 use crate::time::Moment;
 use crate::trigger::{Filter, Routes};
 
-const BROKER: Uid = Uid(1);
-const QUEUE: Uid = Uid(2);
+pub(super) const BROKER: Uid = Uid(1);
+pub(super) const QUEUE: Uid = Uid(2);
 
-fn trigger_uid(trigger: u32) -> Uid {
+pub(super) fn trigger_uid(trigger: u32) -> Uid {
     Uid(100 + u128::from(trigger))
 }
 
-fn envelope(offset: u64, key: Option<u8>) -> Envelope {
+pub(super) fn envelope(offset: u64, key: Option<u8>) -> Envelope {
+    envelope_of("order.created", offset, key)
+}
+
+pub(super) fn envelope_of(ty: &str, offset: u64, key: Option<u8>) -> Envelope {
     let mut event = Event {
         id: offset.to_string().into(),
         source: "/s".into(),
-        ty: "order.created".into(),
+        ty: ty.into(),
         subject: None,
         time: None,
         dataschema: None,
@@ -40,103 +44,214 @@ fn envelope(offset: u64, key: Option<u8>) -> Envelope {
     Envelope::new(position, Epoch(1), bytes.into()).unwrap()
 }
 
-fn core(policies: Vec<Policy>, deliveries: usize) -> Core {
-    let filter = || Filter::exact([("type".to_owned(), "order.created".to_owned())]);
-    let routes = Routes::new(policies.iter().map(|_| (BROKER, filter())));
-    let uids = (0..policies.len()).map(|n| trigger_uid(n as u32)).collect();
-    let mut core =
-        Core::new(Arc::new(Table { routes, policies, uids }), Limits { deliveries, bytes: 1 << 20 });
-    let assigned =
-        Input::Assigned { source: QUEUE, partition: 0, progress: Progress::default(), ended: vec![] };
-    core.step([assigned], Moment(0), &mut Vec::<Effect<()>>::new());
+/// A core with a trigger for each of these types.
+pub(super) fn core_of(triggers: &[(&str, Policy)], limits: Limits) -> Core {
+    let filter = |ty: &str| Filter::exact([("type".to_owned(), ty.to_owned())]);
+    let routes = Routes::new(triggers.iter().map(|(ty, _)| (BROKER, filter(ty))));
+    let uids = (0..triggers.len()).map(|n| trigger_uid(n as u32)).collect();
+    let policies = triggers.iter().map(|(_, policy)| policy.clone()).collect();
+    let mut core = Core::new(Arc::new(Table { routes, policies, uids }), limits);
+    assign(&mut core, 1, Progress::default(), vec![], vec![]);
     core
 }
 
-/// Executors and a scribe that do what they are told, one thing at a time.
-struct World {
-    core: Core,
-    now: Moment,
-    running: Vec<(Key, u32, u64, u32)>,
-    unwritten: VecDeque<Key>,
+pub(super) fn core_within(policies: Vec<Policy>, limits: Limits) -> Core {
+    let triggers: Vec<_> = policies.into_iter().map(|policy| ("order.created", policy)).collect();
+    core_of(&triggers, limits)
+}
+
+pub(super) fn core(policies: Vec<Policy>, deliveries: usize) -> Core {
+    core_within(policies, Limits { deliveries, bytes: 1 << 20, ..Limits::default() })
+}
+
+pub(super) fn assign(core: &mut Core, epoch: u32, progress: Progress, ended: Vec<Ended>, parked: Vec<Stub>) {
+    let epoch = Epoch(epoch);
+    let assigned = Input::Assigned { source: QUEUE, partition: 0, epoch, progress, ended, parked };
+    core.step([assigned], Moment(0), &mut Vec::<Effect<()>>::new());
+}
+
+pub(super) type Report = (u32, u64);
+
+/// A run under way: what it still has to attempt.
+pub(super) type Run = VecDeque<(Key, u32, u64, u32)>;
+
+/// What a scribe still has to write down.
+#[derive(Debug)]
+pub(super) enum Unwritten {
+    End(Key),
+    Park(Key, Parked),
+}
+
+/// Executors, a scribe and a store of parked records that do what they are told, one thing at a time.
+pub(super) struct World {
+    pub(super) core: Core,
+    pub(super) now: Moment,
+    pub(super) runs: Vec<Run>,
+    pub(super) unwritten: VecDeque<Unwritten>,
+    /// What a restart would find parked, by id.
+    pub(super) records: BTreeMap<u64, Parked>,
+    pub(super) next_record: u64,
+    pub(super) fetches: VecDeque<(StubKey, u64)>,
     /// Successful or last attempts, in order: (trigger, offset).
-    ended: Vec<(u32, u64)>,
-    attempts: BTreeMap<(u32, u64), u32>,
-    arrived: u64,
+    pub(super) ended: Vec<(u32, u64)>,
+    pub(super) fenced: usize,
+    pub(super) attempts: BTreeMap<(u32, u64), u32>,
+    pub(super) arrived: u64,
 }
 
 impl World {
-    fn new(core: Core) -> World {
+    pub(super) fn new(core: Core) -> World {
         World {
             core,
             now: Moment(0),
-            running: vec![],
+            runs: vec![],
             unwritten: VecDeque::new(),
+            records: BTreeMap::new(),
+            next_record: 0,
+            fetches: VecDeque::new(),
             ended: vec![],
+            fenced: 0,
             attempts: BTreeMap::new(),
             arrived: 0,
         }
     }
 
-    fn feed(&mut self, input: Option<Input<(u32, u64)>>) {
+    pub(super) fn feed(&mut self, input: impl IntoIterator<Item = Input<Report>>) {
         let mut effects = Vec::new();
         self.core.step(input, self.now, &mut effects);
         for effect in effects {
             match effect {
-                Effect::Invoke { delivery, trigger, attempt, envelope, .. } => {
-                    let offset = envelope.position.offset;
-                    *self.attempts.entry((trigger, offset)).or_default() += 1;
-                    assert_eq!(self.attempts[&(trigger, offset)], attempt, "attempts are counted from 1");
-                    self.running.push((delivery, trigger, offset, attempt));
-                }
-                Effect::Journal { delivery, report, end } => {
-                    if end.is_some() {
-                        self.ended.push(report);
-                        self.unwritten.push_back(delivery);
+                Effect::Invoke { delivery, trigger, attempt, follows, envelope, .. } => {
+                    let begun = (delivery, trigger, envelope.position.offset, attempt);
+                    match self.runs.last_mut() {
+                        Some(run) if follows => run.push_back(begun),
+                        _ => self.runs.push(VecDeque::from([begun])),
                     }
                 }
+                Effect::Journal { delivery, report, fate } => match fate {
+                    Fate::Retried => {}
+                    Fate::Fenced => self.fenced += 1,
+                    Fate::Parked(parked) => self.unwritten.push_back(Unwritten::Park(delivery, parked)),
+                    Fate::Ended { record, .. } => {
+                        if let Some(record) = record {
+                            self.records.remove(&record).expect("it was parked");
+                        }
+                        self.ended.push(report);
+                        self.unwritten.push_back(Unwritten::End(delivery));
+                    }
+                },
+                Effect::Park { delivery, parked } => {
+                    self.unwritten.push_back(Unwritten::Park(delivery, parked));
+                }
+                Effect::Fetch { stub, id, .. } => self.fetches.push_back((stub, id)),
             }
         }
     }
 
-    fn arrive(&mut self, key: Option<u8>) {
-        let envelope = envelope(self.arrived, key);
-        self.arrived += 1;
-        self.feed(Some(Input::Arrived { envelope, broker: BROKER }));
+    pub(super) fn arrive(&mut self, key: Option<u8>) {
+        self.arrive_under(1, key);
     }
 
-    fn finish(&mut self, pick: usize, outcome: Outcome) {
-        if self.running.is_empty() {
+    pub(super) fn arrive_under(&mut self, epoch: u32, key: Option<u8>) {
+        let mut envelope = envelope(self.arrived, key);
+        envelope.epoch = Epoch(epoch);
+        self.arrived += 1;
+        self.feed([Input::Arrived { envelope, broker: BROKER }]);
+    }
+
+    pub(super) fn arrive_as(&mut self, ty: &str) {
+        let envelope = envelope_of(ty, self.arrived, None);
+        self.arrived += 1;
+        self.feed([Input::Arrived { envelope, broker: BROKER }]);
+    }
+
+    /// The first of a run is attempted; a failure ends the run.
+    pub(super) fn finish(&mut self, pick: usize, outcome: Outcome) {
+        if self.runs.is_empty() {
             return;
         }
-        let (delivery, trigger, offset, _) = self.running.remove(pick % self.running.len());
-        self.feed(Some(Input::Attempted { delivery, outcome, report: (trigger, offset) }));
+        let pick = pick % self.runs.len();
+        let run = &mut self.runs[pick];
+        let (delivery, trigger, offset, attempt) = run.pop_front().expect("no run is empty");
+        let attempts = self.attempts.entry((trigger, offset)).or_default();
+        *attempts += 1;
+        assert_eq!(*attempts, attempt, "attempts are counted from 1, wherever the delivery has been");
+        let report = (trigger, offset);
+        let mut inputs = vec![Input::Attempted { delivery, outcome, retry_after: None, report }];
+        if outcome != Outcome::Succeeded {
+            inputs.extend(run.drain(..).map(|(delivery, ..)| Input::Skipped { delivery }));
+        }
+        if run.is_empty() {
+            self.runs.swap_remove(pick);
+        }
+        self.feed(inputs);
     }
 
-    fn write(&mut self) {
-        if let Some(delivery) = self.unwritten.pop_front() {
-            self.feed(Some(Input::Journaled { delivery }));
+    pub(super) fn write(&mut self) {
+        match self.unwritten.pop_front() {
+            None => {}
+            Some(Unwritten::End(delivery)) => self.feed([Input::Journaled { delivery, parked: None }]),
+            Some(Unwritten::Park(delivery, parked)) => {
+                if let Some(was) = parked.was {
+                    self.records.remove(&was).expect("it was parked");
+                }
+                let id = self.next_record;
+                self.next_record += 1;
+                self.records.insert(id, parked);
+                self.feed([Input::Journaled { delivery, parked: Some(id) }]);
+            }
         }
     }
 
-    fn pass_time(&mut self) {
+    pub(super) fn read(&mut self) {
+        if let Some((stub, id)) = self.fetches.pop_front() {
+            let Parked { envelope, broker, .. } = self.records[&id].clone();
+            self.feed([Input::Fetched { stub, envelope, broker }]);
+        }
+    }
+
+    pub(super) fn pass_time(&mut self) {
         if let Some(due) = self.core.next_due() {
             self.now = self.now.max(due);
-            self.feed(None);
+            self.feed([]);
         }
     }
 
-    fn settle_all(&mut self) {
-        while !self.core.is_idle() {
+    /// What the next worker is told is parked.
+    pub(super) fn stubs(&self) -> Vec<Stub> {
+        let keys = self.core.keys();
+        let stub = |(&id, parked): (&u64, &Parked)| Stub {
+            id,
+            offset: parked.envelope.position.offset,
+            trigger: trigger_uid(parked.trigger),
+            key: keys.of(&parked.envelope.event()),
+            attempts: parked.attempts,
+            failures: parked.failures,
+            replay: parked.replay,
+            due: parked.due,
+            holds: parked.holds,
+        };
+        self.records.iter().map(stub).collect()
+    }
+
+    /// Everything that can happen does, until nothing is left; what runs succeeds.
+    pub(super) fn settle_all(&mut self) {
+        while !self.core.is_idle() || self.core.parked() > 0 {
             self.finish(0, Outcome::Succeeded);
             self.write();
-            if self.running.is_empty() && self.unwritten.is_empty() {
+            self.read();
+            if self.runs.is_empty() && self.unwritten.is_empty() && self.fetches.is_empty() {
                 self.pass_time();
             }
         }
     }
+
+    pub(super) fn running(&self) -> Vec<u64> {
+        self.runs.iter().flatten().map(|&(_, _, offset, _)| offset).collect()
+    }
 }
 
-fn policy(order: Order, retry: u32) -> Policy {
+pub(super) fn policy(order: Order, retry: u32) -> Policy {
     Policy { order, retry, delay: Duration::from_millis(10), ..Policy::default() }
 }
 
@@ -168,18 +283,18 @@ fn a_retry_waits_for_its_time_and_holds_only_its_key() {
     world.arrive(Some(7));
     world.arrive(Some(7));
     world.arrive(Some(8));
-    assert_eq!(world.running.len(), 2);
+    assert_eq!(world.running().len(), 2);
     world.finish(0, Outcome::Retryable);
     world.finish(0, Outcome::Succeeded);
     assert_eq!(world.ended, [(0, 2)]);
-    assert!(world.running.is_empty());
+    assert!(world.runs.is_empty());
     world.pass_time();
     world.finish(0, Outcome::Trapped);
     // The second failure is the last: the next of the key waits until the dead letter is durable.
-    assert!(world.running.is_empty());
+    assert!(world.runs.is_empty());
     world.write();
     world.write();
-    assert_eq!(world.running.len(), 1);
+    assert_eq!(world.running().len(), 1);
     world.settle_all();
     assert_eq!(world.ended, [(0, 2), (0, 0), (0, 1)]);
 }
@@ -200,7 +315,7 @@ fn room_is_bounded_and_comes_back() {
 fn what_was_settled_before_a_restart_is_not_run_again() {
     let mut world = World::new(core(vec![policy(Order::Key, 0)], 10));
     let progress = Progress { watermark: 1, runs: vec![(2, 1)] };
-    world.feed(Some(Input::Assigned { source: QUEUE, partition: 0, progress, ended: vec![] }));
+    assign(&mut world.core, 1, progress, vec![], vec![]);
     (0..4).for_each(|_| world.arrive(None));
     world.settle_all();
     assert_eq!(world.ended, [(0, 1), (0, 3)]);
@@ -216,9 +331,10 @@ fn a_delivery_that_ended_before_a_crash_is_not_run_again() {
         Ended { offset: 1, trigger: trigger_uid(1) },
     ];
     let progress = Progress::default();
-    world.feed(Some(Input::Assigned { source: QUEUE, partition: 0, progress, ended }));
+    assign(&mut world.core, 1, progress, ended, vec![]);
     (0..3).for_each(|_| world.arrive(None));
     world.settle_all();
+    world.ended.sort();
     assert_eq!(world.ended, [(0, 0), (0, 2), (1, 2)]);
     assert_eq!(world.core.progress(QUEUE, 0).unwrap().watermark, 3);
     assert_eq!(world.core.counts().unrouted, 0);
@@ -228,17 +344,25 @@ fn a_delivery_that_ended_before_a_crash_is_not_run_again() {
 fn a_key_waits_in_its_own_partition_alone() {
     let mut world = World::new(core(vec![policy(Order::Key, 0), policy(Order::Ordered, 0)], 10));
     let progress = Progress { watermark: 10, runs: vec![] };
-    world.feed(Some(Input::Assigned { source: QUEUE, partition: 1, progress, ended: vec![] }));
+    let epoch = Epoch(1);
+    world.feed([Input::Assigned {
+        source: QUEUE,
+        partition: 1,
+        epoch,
+        progress,
+        ended: vec![],
+        parked: vec![],
+    }]);
     let arrive = |world: &mut World, partition: u32, offset: u64| {
         let mut envelope = envelope(offset, Some(7));
         envelope.position.partition = partition;
-        world.feed(Some(Input::Arrived { envelope, broker: BROKER }));
+        world.feed([Input::Arrived { envelope, broker: BROKER }]);
     };
     arrive(&mut world, 0, 0);
     arrive(&mut world, 1, 10);
-    assert_eq!(world.running.len(), 4);
+    assert_eq!(world.running().len(), 4);
     arrive(&mut world, 1, 11);
-    assert_eq!(world.running.len(), 4);
+    assert_eq!(world.running().len(), 4);
     world.settle_all();
     assert_eq!(world.core.progress(QUEUE, 0).unwrap().watermark, 1);
     assert_eq!(world.core.progress(QUEUE, 1).unwrap().watermark, 12);
@@ -250,7 +374,7 @@ fn a_partition_that_is_assigned_again_starts_from_its_new_progress() {
     world.arrive(None);
     world.settle_all();
     let progress = Progress { watermark: 5, runs: vec![] };
-    world.feed(Some(Input::Assigned { source: QUEUE, partition: 0, progress, ended: vec![] }));
+    assign(&mut world.core, 1, progress, vec![], vec![]);
     (0..6).for_each(|_| world.arrive(None));
     world.settle_all();
     assert_eq!(world.core.counts().repeated, 4);

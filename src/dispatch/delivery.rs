@@ -1,33 +1,57 @@
-//! A delivery: the duty to run one trigger for one event. And the table of all that are in flight.
+//! A delivery: the duty to run one trigger for one event.
 
-use super::lane::LaneId;
+use super::lane::LaneKey;
+use super::slots;
 use crate::event::{Envelope, Uid};
+use crate::time::Moment;
 
-/// Names a delivery in flight. The serial keeps a late result from meeting another delivery in the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
-    slot: u32,
-    serial: u32,
-}
+pub enum OfDelivery {}
+
+/// Names a delivery in flight.
+pub type Key = slots::Key<OfDelivery>;
 
 #[derive(Debug)]
 pub(super) struct Delivery {
     pub(super) event: usize,
     pub(super) trigger: u32,
     /// Until it has left the lane.
-    pub(super) lane: Option<LaneId>,
+    pub(super) lane: Option<LaneKey>,
+    /// Where it stands in its lane: the event's offset, or for a replay that of the last event before it.
+    pub(super) order: u64,
+    pub(super) counted: Counted,
+    pub(super) state: State,
+    /// It waits for a retry and stands in no lane. (A lane counts what is held in it.)
+    pub(super) held: bool,
+    /// The record that it was parked as, while that is what a restart would find.
+    pub(super) record: Option<u64>,
+    /// When it runs again, while it waits for that.
+    pub(super) due: Moment,
+    /// When its first attempt failed since it came into memory.
+    pub(super) failing_since: Option<Moment>,
+}
+
+/// What is counted of a delivery, wherever it goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counted {
     /// Attempts begun.
     pub(super) attempts: u32,
-    pub(super) state: State,
+    /// Attempts that use up what the policy allows.
+    pub(super) failures: u32,
+    pub(super) replay: u32,
+    /// The route's series of failures that it has been counted in. 0: none, or in an earlier life.
+    pub(super) series: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// In its lane behind another, or not yet handed over.
+    /// In its lane, or in its route's queue: not handed over.
     Waiting,
     Running,
     /// Failed; runs again when its timer is due.
     Retrying,
+    /// Being written aside.
+    Parking,
     /// Has ended; settles when that is durable.
     Ended,
 }
@@ -40,48 +64,8 @@ pub(super) struct InFlight {
     /// The partition's index in the core.
     pub(super) partition: u32,
     pub(super) unsettled: u32,
+    /// It came back from where it was parked: its position has settled long ago.
+    pub(super) fetched: bool,
 }
 
-/// Deliveries by key, in reused slots.
-#[derive(Debug, Default)]
-pub(super) struct Deliveries {
-    slots: Vec<(u32, Option<Delivery>)>,
-    free: Vec<u32>,
-    len: usize,
-}
-
-impl Deliveries {
-    pub(super) fn insert(&mut self, delivery: Delivery) -> Key {
-        self.len += 1;
-        if let Some(slot) = self.free.pop() {
-            let (serial, entry) = &mut self.slots[slot as usize];
-            *serial = serial.wrapping_add(1);
-            *entry = Some(delivery);
-            return Key { slot, serial: *serial };
-        }
-        let slot = u32::try_from(self.slots.len()).expect("deliveries in flight are bounded far below u32");
-        self.slots.push((0, Some(delivery)));
-        Key { slot, serial: 0 }
-    }
-
-    pub(super) fn get(&self, key: Key) -> Option<&Delivery> {
-        let (serial, delivery) = self.slots.get(key.slot as usize)?;
-        delivery.as_ref().filter(|_| *serial == key.serial)
-    }
-
-    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Delivery> {
-        let (serial, delivery) = self.slots.get_mut(key.slot as usize)?;
-        delivery.as_mut().filter(|_| *serial == key.serial)
-    }
-
-    pub(super) fn remove(&mut self, key: Key) -> Option<Delivery> {
-        self.get(key)?;
-        self.free.push(key.slot);
-        self.len -= 1;
-        self.slots[key.slot as usize].1.take()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-}
+pub(super) type Deliveries = slots::Slots<OfDelivery, Delivery>;

@@ -1,19 +1,33 @@
 //! The deciding core. Pure: inputs in, effects out; no clock, no I/O, no async, no logging.
 
+mod arrival;
+mod attempt;
+mod breaker;
 pub mod core;
 #[cfg(test)]
 mod core_tests;
 pub mod delivery;
+#[cfg(test)]
+mod holding_tests;
 pub mod lane;
 pub mod ledger;
+mod load;
+pub mod message;
 pub mod outcome;
+mod pace;
+pub mod parking;
 mod partition;
 pub mod policy;
 pub mod progress;
-pub mod timers;
+mod route;
+pub mod slots;
+mod timers;
 
-pub use core::{Core, Counts, Effect, End, Input, Limits, Table};
+pub use core::{Core, Counts, Limits, Table};
 pub use delivery::Key;
+pub use lane::Keys;
+pub use message::{Effect, End, Fate, Input, Parked, Stub};
 pub use outcome::{Outcome, Reason};
-pub use policy::{Backoff, Order, Policy};
+pub use parking::StubKey;
+pub use policy::{Backoff, Hold, Order, Policy, Trip};
 pub use progress::Progress;

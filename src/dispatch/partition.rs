@@ -1,31 +1,48 @@
 //! The partitions that are ours, each with what is incomplete in it.
 
+use std::collections::BTreeMap;
+
 use foldhash::HashMap;
 
+use super::lane::LaneKey;
 use super::ledger::Ledger;
 use super::progress::Progress;
 use crate::event::segment::Ended;
-use crate::event::{Position, Uid};
+use crate::event::{Epoch, Position, Uid};
 
 #[derive(Debug)]
 pub(super) struct Partition {
+    pub(super) source: Uid,
+    pub(super) number: u32,
+    /// `None`: it is not ours.
+    pub(super) epoch: Option<Epoch>,
     pub(super) ledger: Ledger,
+    /// The offset after the last one that has come.
+    pub(super) reached: u64,
     /// Triggers whose delivery had ended when the partition was assigned, for events that have not arrived since.
     ended: HashMap<u64, Vec<Uid>>,
+    /// Lanes whose first is parked and stands where events are yet to arrive again: something of the lane may come before it.
+    pub(super) waiting: BTreeMap<u64, Vec<LaneKey>>,
 }
 
 impl Partition {
-    fn resume(progress: &Progress, ended: Vec<Ended>) -> Partition {
-        let mut by_offset: HashMap<u64, Vec<Uid>> = HashMap::default();
-        for Ended { offset, trigger } in ended {
-            by_offset.entry(offset).or_default().push(trigger);
-        }
-        Partition { ledger: Ledger::resume(progress), ended: by_offset }
-    }
-
     /// The triggers whose delivery of this event had ended before; asked once.
     pub(super) fn ended_before(&mut self, offset: u64) -> Vec<Uid> {
-        self.ended.remove(&offset).unwrap_or_default()
+        if self.ended.is_empty() { Vec::new() } else { self.ended.remove(&offset).unwrap_or_default() }
+    }
+
+    pub(super) fn note_ended(&mut self, offset: u64, trigger: Uid) {
+        self.ended.entry(offset).or_default().push(trigger);
+    }
+
+    /// All below `offset` have come. Returns the lanes that waited for that.
+    pub(super) fn reach(&mut self, offset: u64) -> Vec<LaneKey> {
+        self.reached = self.reached.max(offset);
+        let mut lanes = Vec::new();
+        while let Some(entry) = self.waiting.first_entry().filter(|entry| *entry.key() < self.reached) {
+            lanes.extend(entry.remove());
+        }
+        lanes
     }
 }
 
@@ -37,32 +54,57 @@ pub(super) struct Partitions {
 }
 
 impl Partitions {
-    pub(super) fn assign(&mut self, source: Uid, partition: u32, progress: &Progress, ended: Vec<Ended>) {
-        let state = Partition::resume(progress, ended);
-        if let Some(index) = self.indices.get(&(source, partition)) {
-            self.partitions[*index as usize] = state;
-        } else {
-            let index = u32::try_from(self.partitions.len()).expect("partitions are far fewer than u32");
-            self.indices.insert((source, partition), index);
-            self.partitions.push(state);
+    /// Returns the partition's index.
+    pub(super) fn assign(
+        &mut self,
+        (source, number): (Uid, u32),
+        epoch: Epoch,
+        progress: &Progress,
+        ended: Vec<Ended>,
+    ) -> u32 {
+        let mut state = Partition {
+            source,
+            number,
+            epoch: Some(epoch),
+            ledger: Ledger::resume(progress),
+            reached: progress.watermark,
+            ended: HashMap::default(),
+            waiting: BTreeMap::new(),
+        };
+        for Ended { offset, trigger } in ended {
+            state.note_ended(offset, trigger);
         }
+        if let Some(&index) = self.indices.get(&(source, number)) {
+            self.partitions[index as usize] = state;
+            return index;
+        }
+        let index = u32::try_from(self.partitions.len()).expect("partitions are far fewer than u32");
+        self.indices.insert((source, number), index);
+        self.partitions.push(state);
+        index
     }
 
-    /// # Panics
-    /// If the partition was never assigned.
-    pub(super) fn index_of(&self, position: Position) -> u32 {
-        *self
-            .indices
-            .get(&(position.source, position.partition))
-            .expect("a source assigns a partition before it hands over its events")
+    pub(super) fn index_of(&self, source: Uid, number: u32) -> Option<u32> {
+        self.indices.get(&(source, number)).copied()
     }
 
-    pub(super) fn get_mut(&mut self, index: u32) -> &mut Partition {
+    /// Of the partition, if it is ours under this epoch.
+    pub(super) fn index_under(&self, position: Position, epoch: Epoch) -> Option<u32> {
+        let index = self.index_of(position.source, position.partition)?;
+        (self[index].epoch == Some(epoch)).then_some(index)
+    }
+}
+
+impl std::ops::Index<u32> for Partitions {
+    type Output = Partition;
+
+    fn index(&self, index: u32) -> &Partition {
+        &self.partitions[index as usize]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Partitions {
+    fn index_mut(&mut self, index: u32) -> &mut Partition {
         &mut self.partitions[index as usize]
-    }
-
-    pub(super) fn progress(&self, source: Uid, partition: u32) -> Option<Progress> {
-        let index = self.indices.get(&(source, partition))?;
-        Some(self.partitions[*index as usize].ledger.progress())
     }
 }

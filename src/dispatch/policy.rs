@@ -25,6 +25,25 @@ pub struct Policy {
     pub backoff: Backoff,
     pub delay: Duration,
     pub order: Order,
+    pub hold: Hold,
+    /// The most of a subscriber's Retry-After that is heeded. `None`: as much as of any wait.
+    pub retry_after_max: Option<Duration>,
+    /// `None`: the route never pauses.
+    pub trip: Option<Trip>,
+}
+
+/// How long a failing delivery is kept in memory, and how many behind it, before all of them are parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    pub time: Duration,
+    pub deliveries: usize,
+}
+
+/// When a route pauses: so many different deliveries failed in a row. The first pause is `wait`, each further one twice that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trip {
+    pub failures: u32,
+    pub wait: Duration,
 }
 
 /// The longest wait between two attempts, whatever the exponent says.
@@ -38,22 +57,48 @@ impl Default for Policy {
             backoff: Backoff::Exponential,
             delay: Duration::from_millis(200),
             order: Order::Key,
+            hold: Hold::default(),
+            retry_after_max: None,
+            trip: Some(Trip::default()),
         }
     }
 }
 
+impl Default for Hold {
+    fn default() -> Hold {
+        Hold { time: Duration::from_secs(10), deliveries: 1000 }
+    }
+}
+
+impl Default for Trip {
+    fn default() -> Trip {
+        Trip { failures: 50, wait: Duration::from_secs(1) }
+    }
+}
+
 impl Policy {
-    /// How long to wait after the failed attempt `attempt` (counted from 1), without jitter; `None`: no more attempts.
-    pub fn wait_after(&self, attempt: u32) -> Option<Duration> {
-        if attempt > self.retry {
+    /// How long to wait after so many failures, without jitter; `None`: no more attempts. A subscriber that says when it
+    /// wants to be asked again is not asked sooner.
+    pub fn wait_after(&self, failures: u32, retry_after: Option<Duration>) -> Option<Duration> {
+        if failures > self.retry {
             return None;
         }
+        let asked = retry_after.unwrap_or_default().min(self.retry_after_max.unwrap_or(LONGEST_WAIT));
+        Some(self.backoff_after(failures).max(asked).min(LONGEST_WAIT))
+    }
+
+    /// Strict order never parks for its own sake: what follows would have to be parked, too, whole partitions of it.
+    pub fn parks(&self) -> bool {
+        self.order != Order::Ordered
+    }
+
+    fn backoff_after(&self, failures: u32) -> Duration {
         let factor = match self.backoff {
-            Backoff::Linear => u64::from(attempt),
-            Backoff::Exponential => 1u64.checked_shl(attempt).unwrap_or(u64::MAX),
+            Backoff::Linear => u64::from(failures),
+            Backoff::Exponential => 1u64.checked_shl(failures).unwrap_or(u64::MAX),
         };
         let nanos = (self.delay.as_nanos() as u64).saturating_mul(factor);
-        Some(Duration::from_nanos(nanos).min(LONGEST_WAIT))
+        Duration::from_nanos(nanos)
     }
 }
 
@@ -64,16 +109,30 @@ mod tests {
     #[test]
     fn knative_s_two_curves() {
         let mut policy = Policy { retry: 3, delay: Duration::from_secs(1), ..Policy::default() };
-        let waits = |p: &Policy| (1..=4).map(|n| p.wait_after(n).map(|d| d.as_secs())).collect::<Vec<_>>();
+        let waits =
+            |p: &Policy| (1..=4).map(|n| p.wait_after(n, None).map(|d| d.as_secs())).collect::<Vec<_>>();
         assert_eq!(waits(&policy), [Some(2), Some(4), Some(8), None]);
         policy.backoff = Backoff::Linear;
         assert_eq!(waits(&policy), [Some(1), Some(2), Some(3), None]);
     }
 
     #[test]
+    fn a_subscriber_is_not_asked_sooner_than_it_wants_within_bounds() {
+        let seconds = Duration::from_secs;
+        let mut policy = Policy { retry: 3, delay: seconds(1), ..Policy::default() };
+        assert_eq!(policy.wait_after(1, Some(seconds(1))), Some(seconds(2)));
+        assert_eq!(policy.wait_after(1, Some(seconds(30))), Some(seconds(30)));
+        assert_eq!(policy.wait_after(1, Some(seconds(1 << 30))), Some(LONGEST_WAIT));
+        policy.retry_after_max = Some(seconds(5));
+        assert_eq!(policy.wait_after(1, Some(seconds(30))), Some(seconds(5)));
+        policy.retry_after_max = Some(seconds(0));
+        assert_eq!(policy.wait_after(1, Some(seconds(30))), Some(seconds(2)));
+    }
+
+    #[test]
     fn a_wait_never_overflows() {
         let policy = Policy { retry: u32::MAX, delay: Duration::from_secs(1 << 40), ..Policy::default() };
-        assert_eq!(policy.wait_after(4_000_000_000), Some(LONGEST_WAIT));
-        assert_eq!(policy.wait_after(63), Some(LONGEST_WAIT));
+        assert_eq!(policy.wait_after(4_000_000_000, None), Some(LONGEST_WAIT));
+        assert_eq!(policy.wait_after(63, None), Some(LONGEST_WAIT));
     }
 }

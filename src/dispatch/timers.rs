@@ -1,37 +1,43 @@
-//! Which deliveries run again, and when.
+//! What is due, and when. A timer is never cancelled: whoever it wakes looks whether it is still meant.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::delivery::Key;
+use super::lane::LaneKey;
+use super::parking::StubKey;
 use crate::time::Moment;
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A retry in memory.
+    Retry(Key),
+    /// The first of what a lane has parked.
+    Lane(LaneKey),
+    /// A parked delivery without a lane.
+    Stub(StubKey),
+    /// A route's pause.
+    Route(u32),
+}
+
 #[derive(Debug, Default)]
-pub struct Timers {
-    heap: BinaryHeap<Reverse<(Moment, Key)>>,
+pub(super) struct Timers {
+    heap: BinaryHeap<Reverse<(Moment, Timer)>>,
 }
 
 impl Timers {
-    pub fn set(&mut self, due: Moment, delivery: Key) {
-        self.heap.push(Reverse((due, delivery)));
+    pub(super) fn set(&mut self, due: Moment, timer: Timer) {
+        self.heap.push(Reverse((due, timer)));
     }
 
-    pub fn next_due(&self) -> Option<Moment> {
+    pub(super) fn next_due(&self) -> Option<Moment> {
         self.heap.peek().map(|Reverse((due, _))| *due)
     }
 
-    pub fn pop_due(&mut self, now: Moment) -> Option<Key> {
+    pub(super) fn pop_due(&mut self, now: Moment) -> Option<Timer> {
         if self.next_due()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse((_, delivery))| delivery)
-    }
-
-    pub fn len(&self) -> usize {
-        self.heap.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.heap.pop().map(|Reverse((_, timer))| timer)
     }
 }

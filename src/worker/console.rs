@@ -47,7 +47,10 @@ pub struct StatusAnswer {
     pub delivered: u64,
     pub dead_lettered: u64,
     pub events_in_flight: u64,
-    pub waiting_retries: u64,
+    /// Deliveries in memory that wait for a retry, or behind one.
+    pub held: u64,
+    /// Deliveries written aside until it is their time.
+    pub parked: u64,
 }
 
 pub fn socket(data: &Path) -> PathBuf {
@@ -157,7 +160,8 @@ impl From<Status> for StatusAnswer {
             delivered: status.counts.delivered,
             dead_lettered: status.counts.dead_lettered,
             events_in_flight: status.events as u64,
-            waiting_retries: status.waiting_retries as u64,
+            held: status.held as u64,
+            parked: status.parked as u64,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, DeadLetterTo};
-use crate::dispatch::Table;
+use crate::config::{Config, DeadLetterTo, Settings};
+use crate::dispatch::{Hold, Policy, Table, Trip};
 use crate::event::Uid;
 use crate::trigger::Routes;
 
@@ -33,7 +33,7 @@ pub struct Function {
 }
 
 impl Deployment {
-    pub fn of(config: &Config) -> (Arc<Deployment>, Arc<Table>) {
+    pub fn of(config: &Config, settings: &Settings) -> (Arc<Deployment>, Arc<Table>) {
         let triggers = config.triggers.iter().map(|trigger| Trigger {
             uid: trigger.uid,
             name: format!("{}/{}", trigger.namespace, trigger.name),
@@ -47,12 +47,22 @@ impl Deployment {
         });
         let table = Table {
             routes: Routes::new(config.triggers.iter().map(|t| (t.broker, t.filter.clone()))),
-            policies: config.triggers.iter().map(|t| t.policy.clone()).collect(),
+            policies: config.triggers.iter().map(|t| bounded(&t.policy, settings)).collect(),
             uids: config.triggers.iter().map(|t| t.uid).collect(),
         };
         (
             Arc::new(Deployment { triggers: triggers.collect(), functions: functions.collect() }),
             Arc::new(table),
         )
+    }
+}
+
+/// A trigger's policy within the worker's own limits.
+fn bounded(policy: &Policy, settings: &Settings) -> Policy {
+    let trip = Trip { failures: settings.breaker_failures, wait: settings.breaker_wait };
+    Policy {
+        hold: Hold { time: settings.hold_time, deliveries: settings.hold_deliveries as usize },
+        trip: (trip.failures > 0).then_some(trip),
+        ..policy.clone()
     }
 }

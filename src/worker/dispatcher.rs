@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, never};
 
 use super::deployment::Deployment;
-use super::executor::{Done, Job};
-use super::report::Report;
-use super::scribe::Batch;
-use crate::dispatch::{Core, Counts, Effect, Input, Key, Progress};
-use crate::event::Uid;
+use super::executor::{Attempted, Done, Job};
+use super::report::{self, Report};
+use super::scribe::{Batch, Settled};
+use crate::dispatch::{Core, Counts, Effect, Input, Keys, Progress, Stub};
 use crate::event::segment::Ended;
+use crate::event::{Epoch, Uid};
+use crate::sink::parking::Label;
 use crate::source::queue::Arrivals;
-use crate::time::Clock;
+use crate::time::{Clock, Moment, unix_nanos};
 
 /// Jobs that one executor may have in hand: enough to keep it busy, few enough to share the work fairly.
 pub const WINDOW: usize = 256;
@@ -45,7 +46,9 @@ pub struct Status {
     pub counts: Counts,
     pub events: usize,
     pub deliveries: usize,
-    pub waiting_retries: usize,
+    /// In memory, waiting for a retry or behind one.
+    pub held: usize,
+    pub parked: usize,
     pub draining: bool,
 }
 
@@ -55,6 +58,7 @@ pub struct Begun {
     pub progress: Progress,
     /// Deliveries beyond it that have ended.
     pub ended: Vec<Ended>,
+    pub parked: Vec<Label>,
 }
 
 /// How the loop ended.
@@ -72,7 +76,7 @@ pub struct Channels {
     pub executors: Vec<Sender<Vec<Job>>>,
     pub done: Receiver<Done>,
     pub scribe: Sender<Batch>,
-    pub settled: Receiver<Vec<Key>>,
+    pub settled: Receiver<Settled>,
     pub requests: Receiver<Request>,
 }
 
@@ -81,6 +85,7 @@ pub struct Dispatcher {
     core: Core,
     deployment: Arc<Deployment>,
     clock: Clock,
+    keys: Keys,
     queue: Uid,
     channels: Channels,
     inputs: Vec<Input<Report>>,
@@ -112,6 +117,7 @@ impl Dispatcher {
         channels: Channels,
     ) -> Dispatcher {
         let mut dispatcher = Dispatcher {
+            keys: core.keys(),
             core,
             deployment,
             clock: Clock::new(),
@@ -127,8 +133,12 @@ impl Dispatcher {
             commit_due: Instant::now(),
             draining: None,
         };
-        let Begun { progress, ended } = begun;
-        dispatcher.inputs.push(Input::Assigned { source: queue, partition: 0, progress, ended });
+        let Begun { progress, ended, parked } = begun;
+        let parked = stubs(parked, &dispatcher.keys, dispatcher.clock);
+        // The one assignment of the queue there is: no other worker has it.
+        let assigned =
+            Input::Assigned { source: queue, partition: 0, epoch: Epoch(1), progress, ended, parked };
+        dispatcher.inputs.push(assigned);
         dispatcher
     }
 
@@ -149,7 +159,7 @@ impl Dispatcher {
     fn wait(&mut self) {
         let nothing_new = never();
         let no_results = never();
-        let takes_new = self.draining.is_none() && self.core.has_room();
+        let takes_new = self.draining.is_none() && self.core.takes(self.queue, 0);
         let arrivals = if takes_new { self.channels.arrivals.clone() } else { nothing_new };
         let writable = self.unwritten.attempts.len() < UNWRITTEN;
         let done = if writable { self.channels.done.clone() } else { no_results };
@@ -166,18 +176,17 @@ impl Dispatcher {
             return;
         }
 
-        for keys in self.channels.settled.try_iter() {
-            self.inputs.extend(keys.into_iter().map(|delivery| Input::Journaled { delivery }));
+        for settled in self.channels.settled.try_iter() {
+            take_settled(settled, self.queue, &self.keys, self.clock, &mut self.inputs);
         }
         for batch in done.try_iter().take(64) {
             self.in_hand[batch.executor] -= batch.attempts.len();
-            self.inputs.extend(
-                batch.attempts.into_iter().map(|(delivery, outcome, report)| Input::Attempted {
-                    delivery,
-                    outcome,
-                    report,
-                }),
-            );
+            self.inputs.extend(batch.attempts.into_iter().map(|attempted| match attempted {
+                Attempted::Over(delivery, outcome, report) => {
+                    Input::Attempted { delivery, outcome, retry_after: None, report }
+                }
+                Attempted::Skipped(delivery) => Input::Skipped { delivery },
+            }));
         }
         match arrivals.try_recv() {
             Ok(batch) => self
@@ -212,16 +221,22 @@ impl Dispatcher {
     }
 
     fn step(&mut self) {
-        self.core.step(self.inputs.drain(..), self.clock.now(), &mut self.effects);
+        let now = self.clock.now();
+        self.core.step(self.inputs.drain(..), now, &mut self.effects);
         for effect in self.effects.drain(..) {
             match effect {
-                Effect::Invoke { delivery, trigger, attempt, envelope, broker } => {
-                    self.jobs.push_back(Job { delivery, trigger, attempt, envelope, broker });
+                Effect::Invoke { delivery, trigger, attempt, replay, follows, envelope, broker } => {
+                    let job = Job { delivery, trigger, attempt, replay, follows, envelope, broker };
+                    self.jobs.push_back(job);
                 }
-                Effect::Journal { delivery, report, end } => {
-                    let end = end.map(|end| (delivery, end));
-                    self.unwritten.attempts.push(report.settle(&self.deployment, end));
+                Effect::Journal { delivery, report, fate } => {
+                    self.unwritten.attempts.push(report.settle(&self.deployment, delivery, fate, now));
                 }
+                Effect::Park { delivery, parked } => {
+                    let aside = report::aside(&self.deployment, delivery, &parked, now);
+                    self.unwritten.attempts.push(aside);
+                }
+                Effect::Fetch { stub, id, .. } => self.unwritten.fetches.push((stub, id)),
             }
         }
     }
@@ -238,7 +253,11 @@ impl Dispatcher {
             if room == 0 {
                 return;
             }
-            let count = share.min(room).min(JOBS_PER_MESSAGE).min(self.jobs.len());
+            let mut count = share.min(room).min(JOBS_PER_MESSAGE).min(self.jobs.len());
+            // A run stays together.
+            while self.jobs.get(count).is_some_and(|job| job.follows) {
+                count += 1;
+            }
             let jobs: Vec<Job> = self.jobs.drain(..count).collect();
             self.in_hand[executor] += count;
             // The channel holds as many messages as the window holds jobs; an executor lives as long as the loop.
@@ -285,13 +304,15 @@ impl Dispatcher {
                 let now = Instant::now();
                 self.draining =
                     Some(Draining { deadline: now + deadline, report_due: now + REPORT_INTERVAL });
+                self.inputs.push(Input::Drain);
             }
             Request::Status { answer } => {
                 let status = Status {
                     counts: self.core.counts(),
                     events: self.core.events_in_flight(),
                     deliveries: self.core.deliveries_in_flight(),
-                    waiting_retries: self.core.waiting_retries(),
+                    held: self.core.held(),
+                    parked: self.core.parked(),
                     draining: self.draining.is_some(),
                 };
                 // Who asked may have gone.
@@ -310,7 +331,7 @@ impl Dispatcher {
                 draining.report_due = now + REPORT_INTERVAL;
                 tracing::info!(
                     events,
-                    waiting_for_retry = self.core.waiting_retries(),
+                    waiting_for_retry = self.core.held(),
                     running = self.in_hand.iter().sum::<usize>(),
                     seconds_left = draining.deadline.duration_since(now).as_secs(),
                     "draining: waiting for events to settle"
@@ -324,4 +345,35 @@ impl Dispatcher {
         let _ = self.channels.scribe.send(last);
         Some(if events == 0 { Drained::AllSettled } else { Drained::Unsettled(events) })
     }
+}
+
+/// What the scribe has written and read, as the core is told.
+fn take_settled(settled: Settled, queue: Uid, keys: &Keys, clock: Clock, inputs: &mut Vec<Input<Report>>) {
+    let Settled { answers, fetched, unparked, evict_below } = settled;
+    inputs.extend(answers.into_iter().map(|(delivery, parked)| Input::Journaled { delivery, parked }));
+    let (source, partition) = (queue, 0);
+    inputs.extend(fetched.into_iter().map(|fetched| {
+        let (stub, envelope, broker) = fetched;
+        Input::Fetched { stub, envelope, broker }
+    }));
+    if !unparked.is_empty() {
+        inputs.push(Input::Unparked { source, partition, parked: stubs(unparked, keys, clock) });
+    }
+    inputs.extend(evict_below.map(|below| Input::Evicted { source, partition, below }));
+}
+
+fn stubs(labels: Vec<Label>, keys: &Keys, clock: Clock) -> Vec<Stub> {
+    let (wall, now) = (unix_nanos(), clock.now());
+    let stub = |label: Label| Stub {
+        id: label.id,
+        offset: label.position.offset,
+        trigger: label.trigger,
+        key: label.key.map(|key| keys.of_text(&key)),
+        attempts: label.attempts,
+        failures: label.failures,
+        replay: label.replay,
+        due: Moment(now.0.saturating_add(label.due.saturating_sub(wall))),
+        holds: label.holds,
+    };
+    labels.into_iter().map(stub).collect()
 }

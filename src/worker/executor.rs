@@ -18,6 +18,9 @@ pub struct Job {
     pub delivery: Key,
     pub trigger: u32,
     pub attempt: u32,
+    pub replay: u32,
+    /// It stands behind the one before it in their lane: it runs only if that succeeded.
+    pub follows: bool,
     pub envelope: Envelope,
     pub broker: Uid,
 }
@@ -26,7 +29,14 @@ pub struct Job {
 #[derive(Debug)]
 pub struct Done {
     pub executor: usize,
-    pub attempts: Vec<(Key, Outcome, Report)>,
+    pub attempts: Vec<Attempted>,
+}
+
+#[derive(Debug)]
+pub enum Attempted {
+    Over(Key, Outcome, Report),
+    /// Not attempted: what it follows failed.
+    Skipped(Key),
 }
 
 /// What a call cost.
@@ -62,7 +72,16 @@ impl Executor {
     pub fn run(mut self, jobs: &Receiver<Vec<Job>>, done: &Sender<Done>) {
         let mut input = Vec::new();
         while let Ok(batch) = jobs.recv() {
-            let attempts = batch.into_iter().map(|job| self.attempt(job, &mut input)).collect();
+            let mut succeeded = true;
+            let attempts = batch.into_iter().map(|job| {
+                if job.follows && !succeeded {
+                    return Attempted::Skipped(job.delivery);
+                }
+                let (key, outcome, report) = self.attempt(job, &mut input);
+                succeeded = outcome == Outcome::Succeeded;
+                Attempted::Over(key, outcome, report)
+            });
+            let attempts = attempts.collect();
             if done.send(Done { executor: self.number, attempts }).is_err() {
                 return;
             }
@@ -72,7 +91,7 @@ impl Executor {
     fn attempt(&mut self, job: Job, input: &mut Vec<u8>) -> (Key, Outcome, Report) {
         let deployment = Arc::clone(&self.deployment);
         let trigger = &deployment.triggers[job.trigger as usize];
-        let delivery = Uid::of_delivery(job.envelope.position, trigger.uid, 0);
+        let delivery = Uid::of_delivery(job.envelope.position, trigger.uid, job.replay);
         let envelope = job.envelope.clone();
         let mut event = envelope.event();
         event.extensions.retain(|(name, _)| name != HOPS);

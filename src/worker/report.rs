@@ -1,17 +1,18 @@
 //! What an attempt leaves behind: its journal entry, its replies or its failure; and what of that is written once the
 //! core has said whether the delivery has ended.
 
-use super::archive::Attempt;
+use super::archive::{Aside, Attempt};
 use super::deployment::Deployment;
 use super::executor::{HOPS, Job, Measured};
 use crate::config::DeadLetterTo;
-use crate::dispatch::{End, Key, Outcome, Reason};
+use crate::dispatch::{End, Fate, Key, Outcome, Parked, Reason};
 use crate::event::segment::{Ended, Mark};
 use crate::event::{Event, Uid, Value, record};
 use crate::function::Failure;
 use crate::journal::{Entry, Reply};
 use crate::sink::dead_letter::DeadLetter;
-use crate::time::unix_nanos;
+use crate::sink::parking::ParkedRecord;
+use crate::time::{Moment, unix_nanos};
 
 #[derive(Debug)]
 pub struct Report {
@@ -107,48 +108,90 @@ pub(super) fn report(
 }
 
 impl Report {
-    /// What is to be written, now that the core has said how the delivery goes on.
-    pub fn settle(self, deployment: &Deployment, end: Option<(Key, End)>) -> Attempt {
-        let mut attempt = Attempt {
-            delivery: end.map(|(key, _)| key),
-            entry: self.entry,
-            wall_ns: self.wall_ns,
-            marks: end.map(|_| Mark::Ended(self.mark)).into_iter().collect(),
-            ..Attempt::default()
-        };
-        match end {
-            None => {}
-            Some((_, End::Delivered)) => {
-                attempt.events = self.replies;
-                attempt.dead_letters = self.looping;
-            }
-            Some((_, End::DeadLettered)) => {
-                let (failure, job, delivery) = *self.failure.expect("only a failure ends as a dead letter");
-                let trigger = &deployment.triggers[job.trigger as usize];
-                let event = job.envelope.event();
-                tracing::warn!(
-                    event = %event.id,
-                    source = %event.source,
-                    trigger = %trigger.name,
-                    attempts = job.attempt,
-                    reason = failure.reason.as_str(),
-                    message = %failure.message,
-                    "dead letter"
-                );
-                match trigger.dead_letter {
-                    DeadLetterTo::Broker(broker) if hops(&event) > 1 => {
-                        attempt.events.push((broker, as_event(deployment, &job, &failure)));
+    /// What is to be written, now that the core has said what becomes of the delivery.
+    pub fn settle(self, deployment: &Deployment, delivery: Key, fate: Fate, now: Moment) -> Attempt {
+        let mut attempt = Attempt { entry: self.entry, wall_ns: self.wall_ns, ..Attempt::default() };
+        match fate {
+            Fate::Retried => {}
+            Fate::Fenced => Entry::fence(&mut attempt.entry),
+            Fate::Parked(parked) => park(deployment, delivery, &parked, now, &mut attempt),
+            Fate::Ended { end, record } => {
+                attempt.delivery = Some(delivery);
+                attempt.marks.push(record.map_or(Mark::Ended(self.mark), Mark::Unparked));
+                match end {
+                    End::Delivered => {
+                        attempt.events = self.replies;
+                        attempt.dead_letters = self.looping;
                     }
-                    // Also what has gone round too often between dead-letter brokers.
-                    _ => {
-                        let mut bytes = Vec::new();
-                        letter(deployment, &job, delivery, &failure, self.ended).encode(&mut bytes);
-                        attempt.dead_letters.push(bytes);
+                    End::DeadLettered => {
+                        let failure = self.failure.expect("only a failure ends as a dead letter");
+                        bury(deployment, *failure, self.ended, &mut attempt);
                     }
                 }
             }
         }
         attempt
+    }
+}
+
+/// A delivery that is parked without having been attempted.
+pub fn aside(deployment: &Deployment, delivery: Key, parked: &Parked, now: Moment) -> Attempt {
+    let mut attempt = Attempt::default();
+    park(deployment, delivery, parked, now, &mut attempt);
+    attempt
+}
+
+fn park(deployment: &Deployment, delivery: Key, parked: &Parked, now: Moment, attempt: &mut Attempt) {
+    let trigger = deployment.triggers[parked.trigger as usize].uid;
+    let position = parked.envelope.position;
+    let record = ParkedRecord {
+        delivery: Uid::of_delivery(position, trigger, parked.replay),
+        position,
+        broker: parked.broker,
+        trigger,
+        attempts: parked.attempts,
+        failures: parked.failures,
+        replay: parked.replay,
+        due: unix_nanos().saturating_add(now.until(parked.due).as_nanos() as u64),
+        holds: parked.holds,
+        letter: None,
+        record: parked.envelope.record(),
+    };
+    attempt.delivery = Some(delivery);
+    // A record that takes the place of another goes with it: only a first one ends something in the queue.
+    if parked.was.is_none() {
+        attempt.marks.push(Mark::Ended(Ended { offset: position.offset, trigger }));
+    }
+    attempt.parked = Some(Aside { record: record.encode(), was: parked.was });
+}
+
+fn bury(
+    deployment: &Deployment,
+    (failure, job, delivery): (Failure, Job, Uid),
+    ended: u64,
+    attempt: &mut Attempt,
+) {
+    let trigger = &deployment.triggers[job.trigger as usize];
+    let event = job.envelope.event();
+    tracing::warn!(
+        event = %event.id,
+        source = %event.source,
+        trigger = %trigger.name,
+        attempts = job.attempt,
+        reason = failure.reason.as_str(),
+        message = %failure.message,
+        "dead letter"
+    );
+    match trigger.dead_letter {
+        DeadLetterTo::Broker(broker) if hops(&event) > 1 => {
+            attempt.events.push((broker, as_event(deployment, &job, &failure)));
+        }
+        // Also what has gone round too often between dead-letter brokers.
+        _ => {
+            let mut bytes = Vec::new();
+            letter(deployment, &job, delivery, &failure, ended).encode(&mut bytes);
+            attempt.dead_letters.push(bytes);
+        }
     }
 }
 
@@ -167,7 +210,7 @@ fn letter<'a>(
         trigger: &trigger.name,
         function: &deployment.functions[trigger.function].name,
         attempts: job.attempt,
-        replay: 0,
+        replay: job.replay,
         outcome: failure.outcome,
         reason: failure.reason,
         message: &failure.message,

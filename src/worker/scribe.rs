@@ -1,5 +1,6 @@
-//! The one thread that writes to disk: the archive, with channels around it and patience with a disk that fails. Whatever has gathered while the last flush ran is written and flushed together
-//! (group commit), then everyone is answered: publishers with 202, the loop with the deliveries that have settled.
+//! The one thread that writes to disk: the archive, with channels around it and patience with a disk that fails. Whatever
+//! has gathered while the last flush ran is written and flushed together (group commit), then everyone is answered:
+//! publishers with 202, the loop with the deliveries that have settled and the parked ones that it asked for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,19 +11,44 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Select, Sender, TryRecvError
 use tokio::sync::oneshot;
 
 use super::archive::{Archive, Attempt};
-use crate::dispatch::{Key, Progress};
+use crate::dispatch::{Key, Progress, StubKey};
+use crate::event::{Envelope, Epoch, Uid};
+use crate::sink::parking::Label;
 use crate::source::{Accepted, Refused};
+use crate::store::shelf::ShelfError;
 
 /// What the loop wants written: attempts, what became of them, and how far the queue is settled.
 #[derive(Debug, Default)]
 pub struct Batch {
     pub attempts: Vec<Attempt>,
     pub progress: Option<Progress>,
+    /// Parked records to be read.
+    pub fetches: Vec<(StubKey, u64)>,
 }
 
 impl Batch {
     pub fn is_empty(&self) -> bool {
-        self.attempts.is_empty() && self.progress.is_none()
+        self.attempts.is_empty() && self.progress.is_none() && self.fetches.is_empty()
+    }
+}
+
+/// What the scribe has to say to the loop.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Deliveries whose end or parking is durable; the record's id where there is one.
+    pub answers: Vec<(Key, Option<u64>)>,
+    /// Parked events that were asked for, with their broker.
+    pub fetched: Vec<(StubKey, Envelope, Uid)>,
+    /// Parked by someone else: replays.
+    pub unparked: Vec<Label>,
+    /// What is not done below this event is to be parked: it holds a volume that is done with otherwise.
+    pub evict_below: Option<u64>,
+}
+
+impl Settled {
+    fn is_empty(&self) -> bool {
+        let Settled { answers, fetched, unparked, evict_below } = self;
+        answers.is_empty() && fetched.is_empty() && unparked.is_empty() && evict_below.is_none()
     }
 }
 
@@ -40,13 +66,14 @@ pub struct Scribe {
     pub disk: Disk,
     /// False while the store fails or is full: /readyz says so.
     pub healthy: Arc<AtomicBool>,
+    /// Parked records that are asked for and could not be read yet.
+    pub unread: Vec<(StubKey, u64)>,
 }
 
 /// Where the scribe's answers go.
 #[derive(Debug)]
 pub struct Answers {
-    /// Deliveries that have settled.
-    pub settled: Sender<Vec<Key>>,
+    pub settled: Sender<Settled>,
     /// There is more to read in the queue. One message waiting is enough.
     pub durable: Sender<()>,
 }
@@ -55,6 +82,7 @@ pub struct Answers {
 #[derive(Default)]
 struct Group {
     accepted: Vec<oneshot::Sender<Result<(), Refused>>>,
+    fetches: Vec<(StubKey, u64)>,
     progress: Option<Progress>,
     messages: usize,
     bytes: usize,
@@ -76,6 +104,8 @@ impl Scribe {
                 select.recv(batches);
             }
             if select.ready_timeout(LOOK).is_err() {
+                let fetched = self.fetch(Vec::new());
+                tell(answers, Settled { fetched, ..Settled::default() });
                 continue;
             }
             let mut group = Group::default();
@@ -130,6 +160,7 @@ impl Scribe {
             group.messages += 1;
             self.archive.push(attempt);
         }
+        group.fetches.extend(batch.fetches);
         if batch.progress.is_some() {
             group.progress = batch.progress;
         }
@@ -137,8 +168,8 @@ impl Scribe {
 
     /// Writes until it succeeds: publishers are told of a failure at once, but what has been attempted is never
     /// forgotten, and nothing settles before it is on disk.
-    fn commit(&mut self, group: Group, intake: &Receiver<Accepted>, answers: &Answers) {
-        let mut accepted = group.accepted;
+    fn commit(&mut self, mut group: Group, intake: &Receiver<Accepted>, answers: &Answers) {
+        let mut accepted = std::mem::take(&mut group.accepted);
         let mut backoff = patience();
         if let Some(progress) = &group.progress {
             self.archive.settle(progress);
@@ -149,16 +180,18 @@ impl Scribe {
                     for answer in accepted {
                         let _ = answer.send(Ok(()));
                     }
-                    if !written.answers.is_empty() {
-                        // A loop that is gone needs no answer.
-                        let keys = written.answers.into_iter().map(|(key, _)| key).collect();
-                        let _ = answers.settled.send(keys);
-                    }
                     if written.grown {
                         let _ = answers.durable.try_send(());
                     }
+                    let settled = Settled {
+                        answers: written.answers,
+                        fetched: self.fetch(group.fetches),
+                        ..Settled::default()
+                    };
+                    tell(answers, settled);
                     if let Some(progress) = &group.progress {
-                        self.forget(progress);
+                        let evict_below = self.forget(progress);
+                        tell(answers, Settled { evict_below, ..Settled::default() });
                     }
                     return;
                 }
@@ -176,15 +209,52 @@ impl Scribe {
     }
 
     /// Gives back the disk of what is settled, and of the oldest entries past the journal's limit.
-    fn forget(&mut self, progress: &Progress) {
+    fn forget(&mut self, progress: &Progress) -> Option<u64> {
         match self.archive.forget(progress) {
-            Ok(forgotten) if forgotten.costs > 0 => tracing::warn!(
-                volumes = forgotten.costs,
-                "the journal is at journal.max-bytes: its oldest volume was dropped"
-            ),
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "what is done with can't be dropped from disk"),
+            Ok(forgotten) => {
+                if forgotten.costs > 0 {
+                    tracing::warn!(
+                        volumes = forgotten.costs,
+                        "the journal is at journal.max-bytes: its oldest volume was dropped"
+                    );
+                }
+                forgotten.evict_below
+            }
+            Err(error) => {
+                tracing::error!(%error, "what is done with can't be dropped from disk");
+                None
+            }
         }
+    }
+
+    /// # Panics
+    /// If a record is not there or damaged: going on without it would lose a delivery, and a restart says what is wrong.
+    fn fetch(&mut self, fetches: Vec<(StubKey, u64)>) -> Vec<(StubKey, Envelope, Uid)> {
+        let mut fetched = Vec::with_capacity(fetches.len());
+        let mut fetches = std::mem::take(&mut self.unread).into_iter().chain(fetches);
+        for (stub, id) in fetches.by_ref() {
+            let parked = match self.archive.parked(id) {
+                Ok(parked) => parked.unwrap_or_else(|| panic!("parked record {id} is not there")),
+                Err(ShelfError::Store(error)) => {
+                    tracing::error!(%error, "what is parked can't be read just now");
+                    self.unread.push((stub, id));
+                    break;
+                }
+                Err(error) => panic!("parked record {id}: {error}"),
+            };
+            let envelope = Envelope::new(parked.position, Epoch(1), parked.record.to_vec().into())
+                .unwrap_or_else(|error| panic!("the event of parked record {id} can't be read: {error}"));
+            fetched.push((stub, envelope, parked.broker));
+        }
+        self.unread.extend(fetches);
+        fetched
+    }
+}
+
+/// A loop that is gone needs no answer.
+fn tell(answers: &Answers, settled: Settled) {
+    if !settled.is_empty() {
+        let _ = answers.settled.send(settled);
     }
 }
 

@@ -90,7 +90,7 @@ impl Worker {
         function::give_back();
         let store = Store::open_within(data, settings.queue_max_bytes.0, settings.journal_max_bytes.0);
         let store = Arc::new(store.map_err(|e| StartError(e.to_string()))?);
-        let (deployment, table) = Deployment::of(config);
+        let (deployment, table) = Deployment::of(config, settings);
         let limits = archive::Limits {
             queue_bytes: settings.queue_max_bytes.0,
             journal_bytes: settings.journal_max_bytes.0,
@@ -98,20 +98,26 @@ impl Worker {
         let is_known = |uid| deployment.triggers.iter().any(|trigger| trigger.uid == uid);
         let (archive, recovered) = Archive::open(Arc::clone(&store), limits, is_known, unix_nanos())
             .map_err(|e| failed("what the last worker left can't be gone on with", e))?;
-        let Recovered { progress, ended, waiting, gone, .. } = recovered;
+        let Recovered { progress, ended, parked, waiting, gone } = recovered;
         if gone > 0 {
             tracing::warn!(deliveries = gone, "parked for triggers that are gone: dead letters now");
         }
 
         let queue_uid = Uid::of_document("weir", "Queue", "embedded");
+        let executors = executor_count(settings);
         let limits = Limits {
             deliveries: settings.dispatch_max_in_flight as usize,
             bytes: size(settings.dispatch_max_in_flight_bytes),
+            held: settings.dispatch_max_held as usize,
+            parked: settings.parking_max_deliveries as usize,
+            running: super::dispatcher::WINDOW * executors,
+            latency: (!settings.dispatch_latency.is_zero()).then_some(settings.dispatch_latency),
+            executors,
+            ..Limits::default()
         };
         let core = Core::new(table, limits);
         let healthy = Arc::new(AtomicBool::new(true));
         let stopping = Arc::new(AtomicBool::new(false));
-        let executors = executor_count(settings);
 
         let (intake, accepted) = Intake::new(INTAKE);
         let (durable_sender, durable) = bounded(1);
@@ -153,6 +159,7 @@ impl Worker {
             min_free: settings.data_min_free.0,
             disk: Disk::new(data.to_owned()),
             healthy: Arc::clone(&healthy),
+            unread: Vec::new(),
         };
         let source = QueueSource::open(Arc::clone(&store.queue), queue_uid, progress.watermark)
             .map_err(|e| failed("the queue can't be read", e))?;
@@ -168,7 +175,8 @@ impl Worker {
         }));
         let channels =
             Channels { arrivals, executors: jobs_senders, done, scribe: batches_sender, settled, requests };
-        let dispatcher = Dispatcher::new(core, deployment, queue_uid, Begun { progress, ended }, channels);
+        let dispatcher =
+            Dispatcher::new(core, deployment, queue_uid, Begun { progress, ended, parked }, channels);
         let dispatcher = tasks::thread("dispatcher", move || dispatcher.run());
 
         let http = local(&http_listener)?;

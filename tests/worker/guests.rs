@@ -35,6 +35,11 @@ pub fn brittle() -> Vec<u8> {
     guest(handle, "")
 }
 
+/// Never comes back.
+pub fn endless() -> Vec<u8> {
+    guest("(loop $again (br $again)) (i64.const 0)", "")
+}
+
 /// Answers every event with one of the type `ty`.
 pub fn answering(ty: &str) -> Vec<u8> {
     let reply = format!(r#"{{"specversion":"1.0","type":"{ty}"}}"#);

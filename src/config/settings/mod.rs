@@ -128,9 +128,23 @@ settings! {
     admin_address: SocketAddr = "admin.address", "127.0.0.1:9090", ""..="", "where /healthz and /readyz are served";
     executors: u32 = "executors", "0", "0"..="1024", "threads that run functions; 0: one per core";
     dispatch_max_in_flight: u32 = "dispatch.max-in-flight", "10000", "1"..="10000000",
-        "deliveries that have begun and not settled";
+        "deliveries that are ready, running or being written down";
     dispatch_max_in_flight_bytes: Bytes = "dispatch.max-in-flight-bytes", "256MiB", "1MiB"..="1TiB",
-        "what the events of those may take up";
+        "what the events in memory may take up";
+    dispatch_max_held: u32 = "dispatch.max-held", "10000", "1"..="10000000",
+        "deliveries in memory that wait for a retry or behind one; more are parked";
+    dispatch_latency: Duration = "dispatch.latency", "10ms", "0s"..="1h",
+        "how long an event should wait for its turn: no more is in flight than is done in that time; 0s: as much as fits";
+    hold_time: Duration = "hold.time", "10s", "0s"..="24h",
+        "how long a failing delivery is kept in memory before it is parked, and its key with it";
+    hold_deliveries: u32 = "hold.deliveries", "1000", "0"..="10000000",
+        "how many may wait behind a failing delivery of their key before all of them are parked";
+    parking_max_deliveries: u32 = "parking.max-deliveries", "1000000", "0"..="100000000",
+        "parked deliveries; when there is no room for more, what fails waits in memory";
+    breaker_failures: u32 = "breaker.failures", "50", "0"..="1000000",
+        "different deliveries of a trigger that fail in a row before it pauses; 0: it never does";
+    breaker_wait: Duration = "breaker.wait", "1s", "1ms"..="1h",
+        "a trigger's first pause; each further one is twice as long, up to a minute";
     drain_timeout: Duration = "drain.timeout", "25s", "0s"..="24h", "how long a stop waits for what is in flight";
     queue_max_bytes: Bytes = "queue.max-bytes", "4GiB", "1MiB"..="1024TiB", "the queue's room on disk";
     journal_max_bytes: Bytes = "journal.max-bytes", "8GiB", "1MiB"..="1024TiB", "the journal's room on disk";
