@@ -7,7 +7,7 @@ use super::message::{Effect, Stub};
 use super::progress::Progress;
 use super::route::Ready;
 use crate::event::segment::Ended;
-use crate::event::{Envelope, Epoch, Uid};
+use crate::event::{Envelope, Epoch, Position, Uid};
 use crate::time::Moment;
 
 impl Core {
@@ -67,12 +67,11 @@ impl Core {
         });
     }
 
-    pub(super) fn passed(&mut self, source: Uid, number: u32, offset: u64) {
-        let Some(index) = self.partitions.index_of(source, number) else { return };
-        if self.partitions[index].epoch.is_some() {
-            self.partitions[index].ledger.pass(offset);
-            self.reach(index, offset);
-        }
+    pub(super) fn passed(&mut self, position: Position, epoch: Epoch) {
+        // Under an earlier assignment more had been read than under this one: it says nothing about what is to come.
+        let Some(index) = self.partitions.index_under(position, epoch) else { return };
+        self.partitions[index].ledger.pass(position.offset);
+        self.reach(index, position.offset);
     }
 
     pub(super) fn arrived<R>(&mut self, envelope: Envelope, broker: Uid, effects: &mut Vec<Effect<R>>) {

@@ -17,7 +17,7 @@ use super::policy::Policy;
 use super::progress::Progress;
 use super::route::{Ready, Turns};
 use super::timers::{Timer, Timers};
-use crate::event::Uid;
+use crate::event::{Position, Uid};
 use crate::time::Moment;
 use crate::trigger::Routes;
 
@@ -153,7 +153,9 @@ impl Core {
                 }
                 Input::Revoked { source, partition } => self.revoked(source, partition),
                 Input::Arrived { envelope, broker } => self.arrived(envelope, broker, effects),
-                Input::Passed { source, partition, offset } => self.passed(source, partition, offset),
+                Input::Passed { source, partition, epoch, offset } => {
+                    self.passed(Position { source, partition, offset }, epoch);
+                }
                 Input::Attempted { delivery, outcome, retry_after, report } => {
                     self.attempted(delivery, (outcome, retry_after), report, now, effects);
                 }

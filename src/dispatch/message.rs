@@ -28,7 +28,7 @@ pub enum Input<R> {
     /// An event was read for a broker. The events of a partition come in the order of their offsets.
     Arrived { envelope: Envelope, broker: Uid },
     /// Nothing that stands below `offset` is still to come.
-    Passed { source: Uid, partition: u32, offset: u64 },
+    Passed { source: Uid, partition: u32, epoch: Epoch, offset: u64 },
     /// An attempt is over. `retry_after` is what an HTTP subscriber asked for.
     Attempted { delivery: Key, outcome: Outcome, retry_after: Option<Duration>, report: R },
     /// It was not attempted: a delivery before it in its run failed.
