@@ -130,9 +130,10 @@ impl Core {
     /// A delivery that is new in memory takes its place.
     pub(super) fn join<R>(&mut self, key: Key, lane: Option<LaneId>, effects: &mut Vec<Effect<R>>) {
         let trigger = self.deliveries[key].trigger;
-        let paused = !self.turns.breaker(trigger).is_closed();
+        // While a route waits for a probe, whatever comes may be it.
+        let paused = self.turns.breaker(trigger).allows() == Some(0);
         let Some(id) = lane else {
-            if paused && self.is_burdened() && self.may_park(1) {
+            if paused && self.is_burdened() && self.may_park_one(key) {
                 let until = self.turns.breaker(trigger).until();
                 self.park(key, until.unwrap_or_default(), effects);
             } else {
@@ -143,16 +144,13 @@ impl Core {
         let lane_key = self.lanes.enter(id);
         self.deliveries[key].lane = Some(lane_key);
         self.lanes[lane_key].members.push_back(key);
-        if self.lanes[lane_key].is_parked() && self.may_park(1) {
+        self.hold_with_lane(key);
+        if self.lanes[lane_key].is_parked() && self.may_park_one(key) {
             // Until what is parked of its lane is done, whatever follows is parked, too.
             self.park(key, Moment(0), effects);
             return;
         }
-        let lane = &mut self.lanes[lane_key];
-        if lane.is_held {
-            lane.held += 1;
-            self.load.hold(trigger, 1);
-        }
+        let lane = &self.lanes[lane_key];
         let (held, length) = (lane.is_held, lane.members.len());
         let policy = self.policy(trigger);
         let too_many = length > policy.hold.deliveries || self.is_burdened();

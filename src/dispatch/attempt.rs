@@ -93,7 +93,8 @@ impl Core {
             || behind > policy.hold.deliveries
             || was_parked
             || self.is_burdened();
-        if (self.draining || lane_parked || beyond && policy.parks()) && self.may_park(behind + 1) {
+        let needed = behind + usize::from(!was_parked);
+        if (self.draining || lane_parked || beyond && policy.parks()) && self.may_park(needed) {
             let parked = self.begin_parking(key, due);
             effects.push(Effect::Journal { delivery: key, report, fate: Fate::Parked(parked) });
             if let Some(lane) = lane {
@@ -139,11 +140,9 @@ impl Core {
         delivery.state = State::Waiting;
         let lane = delivery.lane.expect("what follows in a run stands in a lane");
         self.lanes[lane].handed -= 1;
-        if self.lanes[lane].is_parked() && self.may_park(1) {
+        self.hold_with_lane(key);
+        if self.lanes[lane].is_parked() && self.may_park_one(key) {
             self.park(key, Moment(0), effects);
-        } else if self.lanes[lane].is_held {
-            self.lanes[lane].held += 1;
-            self.load.hold(self.lanes[lane].id.trigger, 1);
         }
         self.advance(lane);
     }

@@ -401,6 +401,27 @@ impl Core {
         self.load.hold(lane.id.trigger, lane.held);
     }
 
+    /// One comes to stand in a lane.
+    pub(super) fn hold_with_lane(&mut self, key: Key) {
+        let delivery = &self.deliveries[key];
+        let lane = &mut self.lanes[delivery.lane.expect("it stands in a lane")];
+        if lane.is_held {
+            lane.held += 1;
+            self.load.hold(delivery.trigger, 1);
+        }
+    }
+
+    /// One is about to be parked.
+    pub(super) fn unhold(&mut self, key: Key) {
+        let delivery = &self.deliveries[key];
+        let Some(lane) = delivery.lane else { return self.set_held(key, false) };
+        let lane = &mut self.lanes[lane];
+        if lane.is_held {
+            lane.held -= 1;
+            self.load.release(delivery.trigger, 1);
+        }
+    }
+
     pub(super) fn release_lane(&mut self, key: LaneKey) {
         let lane = &mut self.lanes[key];
         lane.is_held = false;

@@ -21,7 +21,6 @@ pub type StubKey = slots::Key<OfStub>;
 #[derive(Debug)]
 pub(super) struct Place {
     id: u64,
-    offset: u64,
     /// As a delivery's.
     pub(super) order: u64,
     due: Moment,
@@ -79,25 +78,34 @@ impl std::ops::Index<StubKey> for Stubs {
 }
 
 impl Core {
-    /// Is there room to park so many?
+    /// Is there room to park so many? What has been fetched has its place still.
     pub(super) fn may_park(&self, count: usize) -> bool {
-        self.stubs.len() + self.stubs.parking + count <= self.limits.parked
+        let parked = self.stubs.len() + self.stubs.parking + self.stubs.fetched;
+        count == 0 || parked + count <= self.limits.parked
+    }
+
+    /// Is there room for this one? A record that it has already makes room for the next.
+    pub(super) fn may_park_one(&self, key: Key) -> bool {
+        self.may_park(usize::from(self.deliveries[key].record.is_none()))
+    }
+
+    /// The record of one that has been fetched and not run: what stands on disk still holds.
+    fn stands_parked(&self, key: Key) -> Option<u64> {
+        let delivery = &self.deliveries[key];
+        delivery.record.filter(|_| delivery.failing_since.is_none())
     }
 
     /// Has the delivery written aside. It stays in its lane until that is durable.
     pub(super) fn park<R>(&mut self, key: Key, due: Moment, effects: &mut Vec<Effect<R>>) {
-        let delivery = &self.deliveries[key];
-        if let Some(id) = delivery.record.filter(|_| delivery.failing_since.is_none()) {
-            // It has been fetched and not run: what stands on disk still holds.
-            let due = delivery.due;
-            return self.become_stub(key, id, due);
+        if self.stands_parked(key).is_some() {
+            return self.unfetch(key);
         }
         let parked = self.begin_parking(key, due);
         effects.push(Effect::Park { delivery: key, parked });
     }
 
     pub(super) fn begin_parking(&mut self, key: Key, due: Moment) -> Parked {
-        self.set_held(key, false);
+        self.unhold(key);
         let delivery = &mut self.deliveries[key];
         delivery.state = State::Parking;
         delivery.due = due;
@@ -125,15 +133,19 @@ impl Core {
         self.release_lane(lane);
         let members: Vec<Key> = self.lanes[lane].members.iter().copied().collect();
         for key in members {
-            if !self.may_park(1) {
-                break;
-            }
-            let delivery = &self.deliveries[key];
+            // Gone with one before it, perhaps: what was fetched and has not run is a stub again at once.
+            let Some(delivery) = self.deliveries.get(key) else { continue };
+            let due = delivery.due;
             match delivery.state {
+                _ if !self.may_park_one(key) => {}
                 State::Waiting => self.park(key, Moment(0), effects),
-                State::Retrying => self.park(key, delivery.due, effects),
+                State::Retrying => self.park(key, due, effects),
                 State::Running | State::Parking | State::Ended => {}
             }
+        }
+        let first = self.lanes[lane].members.front();
+        if first.is_some_and(|&first| self.deliveries[first].state == State::Retrying) {
+            self.hold_lane(lane);
         }
         self.advance(lane);
     }
@@ -155,7 +167,6 @@ impl Core {
         let event = &self.events[delivery.event];
         let place = Place {
             id,
-            offset: event.envelope.position.offset,
             order: delivery.order,
             due,
             partition: event.partition,
@@ -184,7 +195,23 @@ impl Core {
         let behind = parked.iter().rev().take_while(|&&stub| self.stubs[stub].order > order).count();
         let at = parked.len() - behind;
         self.lanes[lane].parked.insert(at, key);
-        self.advance(lane);
+        // What was fetched and stands behind it would only take up room: it is a stub again.
+        let waits = |member: &&Key| {
+            let delivery = &self.deliveries[**member];
+            delivery.order >= order
+                && delivery.state == State::Waiting
+                && self.stands_parked(**member).is_some()
+        };
+        match self.lanes[lane].members.iter().find(waits) {
+            Some(&member) => self.unfetch(member),
+            None => self.advance(lane),
+        }
+    }
+
+    fn unfetch(&mut self, key: Key) {
+        self.unhold(key);
+        let id = self.stands_parked(key).expect("it was looked at");
+        self.become_stub(key, id, self.deliveries[key].due);
     }
 
     /// What was parked in an earlier life, or by someone else.
@@ -199,7 +226,6 @@ impl Core {
             let holds = lane.filter(|_| stub.holds).map(|lane| self.lanes.enter(lane));
             let key = self.stubs.places.insert(Place {
                 id: stub.id,
-                offset: stub.offset,
                 order: stub.offset,
                 due: stub.due,
                 partition,
@@ -237,8 +263,8 @@ impl Core {
     pub(super) fn await_parked(&mut self, lane: LaneKey) {
         let first = &self.stubs[*self.lanes[lane].parked.front().expect("it was looked at")];
         let partition = &mut self.partitions[first.partition];
-        if partition.reached <= first.offset {
-            let waiting = partition.waiting.entry(first.offset).or_default();
+        if partition.reached < first.order {
+            let waiting = partition.waiting.entry(first.order).or_default();
             if !waiting.contains(&lane) {
                 waiting.push(lane);
             }
@@ -302,10 +328,13 @@ impl Core {
     }
 
     fn may_fetch(&self) -> bool {
+        let fetched = self.stubs.fetching + self.stubs.fetched;
+        // One always: all that fills the room may stand behind it.
+        if fetched == 0 {
+            return true;
+        }
         let share = (self.limits.deliveries.min(self.pace.limit()) / 2).max(1);
-        self.stubs.fetching + self.stubs.fetched < share
-            && self.has_room_for_active()
-            && self.bytes < self.limits.bytes
+        fetched < share && self.has_room_for_active() && self.bytes < self.limits.bytes
     }
 
     fn fetch_run<R>(&mut self, key: LaneKey, now: Moment, effects: &mut Vec<Effect<R>>) {
@@ -315,13 +344,12 @@ impl Core {
         }
         let before = lane.members.front().map_or(u64::MAX, |&member| self.deliveries[member].order);
         let reached = self.partitions[lane.id.partition].reached;
-        let first = lane.parked.front().map(|&stub| &self.stubs[stub]);
-        let is_due = first.is_some_and(|first| first.due <= now && first.order < before);
+        // One that was the first in an earlier life may have to wait for longer than those before it.
         let next = |stub: &&StubKey| {
             let place = &self.stubs[**stub];
-            place.order < before && place.offset < reached
+            place.order < before && place.order <= reached && place.due <= now
         };
-        let count = if is_due { lane.parked.iter().take(TURN).take_while(next).count() } else { 0 };
+        let count = lane.parked.iter().take(TURN).take_while(next).count();
         if count == 0 {
             return self.advance(key);
         }
@@ -375,7 +403,13 @@ impl Core {
         let lane = &mut self.lanes[lane_key];
         lane.members.insert(at, key);
         lane.fetching -= 1;
-        self.advance(lane_key);
+        self.hold_with_lane(key);
+        let lane = &self.lanes[lane_key];
+        match lane.parked.front() {
+            // What it was to follow is a stub again.
+            Some(&first) if self.stubs[first].order < order => self.unfetch(key),
+            _ => self.advance(lane_key),
+        }
     }
 
     /// The log's oldest volume is to go: what it still holds is parked, whatever its order.
@@ -414,7 +448,7 @@ impl Core {
         for key in keys {
             // Gone with its lane, perhaps: who was fetched and has not run is a stub again at once.
             let Some(delivery) = self.deliveries.get(key) else { continue };
-            if !matches!(delivery.state, State::Waiting | State::Retrying) || !self.may_park(1) {
+            if !matches!(delivery.state, State::Waiting | State::Retrying) || !self.may_park_one(key) {
                 continue;
             }
             match delivery.lane {

@@ -39,7 +39,7 @@ impl Partition {
     pub(super) fn reach(&mut self, offset: u64) -> Vec<LaneKey> {
         self.reached = self.reached.max(offset);
         let mut lanes = Vec::new();
-        while let Some(entry) = self.waiting.first_entry().filter(|entry| *entry.key() < self.reached) {
+        while let Some(entry) = self.waiting.first_entry().filter(|entry| *entry.key() <= self.reached) {
             lanes.extend(entry.remove());
         }
         lanes
