@@ -1,0 +1,124 @@
+//! The simulation: the core, the ledger and the offset maps as they are in production, in a world that delays, reorders,
+//! fails, forgets and crashes as a seed decides; what must be true is checked at every step.
+//!
+//! WEIR_SEED runs one seed; WEIR_SOAK_SECONDS goes on from there for that long; WEIR_SEEDS says how many otherwise.
+
+#[path = "simulation/agenda.rs"]
+mod agenda;
+#[path = "simulation/billing.rs"]
+mod billing;
+#[path = "simulation/broker.rs"]
+mod broker;
+#[path = "simulation/coordinator.rs"]
+mod coordinator;
+#[path = "simulation/dice.rs"]
+mod dice;
+#[path = "simulation/faults.rs"]
+mod faults;
+#[path = "simulation/group.rs"]
+mod group;
+#[path = "simulation/plan.rs"]
+mod plan;
+#[path = "simulation/rest.rs"]
+mod rest;
+#[path = "simulation/scenario.rs"]
+mod scenario;
+#[path = "simulation/seeds.rs"]
+mod seeds;
+#[path = "simulation/shrink.rs"]
+mod shrink;
+#[path = "simulation/source.rs"]
+mod source;
+#[path = "simulation/steps.rs"]
+mod steps;
+#[path = "simulation/totals.rs"]
+mod totals;
+#[path = "simulation/trace.rs"]
+mod trace;
+#[path = "simulation/truth.rs"]
+mod truth;
+#[path = "simulation/worker.rs"]
+mod worker;
+#[path = "simulation/writes.rs"]
+mod writes;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use scenario::Scenario;
+use totals::Totals;
+
+/// So many worlds in `make test`: within a minute on two cores.
+const SEEDS: u64 = 100_000;
+
+#[test]
+fn whatever_goes_wrong_nothing_is_lost_disordered_or_billed_wrongly() {
+    shrink::quiet_panics();
+    for (seed, about) in seeds::GROUP {
+        one(seed).unwrap_or_else(|text| panic!("{about}, again\n{text}"));
+    }
+    let soak = number("WEIR_SOAK_SECONDS").map(Duration::from_secs);
+    if let (Some(seed), None) = (number("WEIR_SEED"), soak) {
+        let totals = one(seed).unwrap_or_else(|text| panic!("{text}"));
+        return println!("{totals}");
+    }
+    let first = number("WEIR_SEED").map_or(0, |seed| seed << 20);
+    let count = if soak.is_some() { u64::MAX >> 1 } else { number("WEIR_SEEDS").unwrap_or(SEEDS) };
+    let totals = many(first, count, soak);
+    println!("{totals}");
+    let rare = totals.too_rare();
+    assert!(rare.is_empty(), "too little has happened to prove anything:\n{}", rare.join("\n"));
+}
+
+#[test]
+fn the_same_seed_is_the_same_world() {
+    for seed in 0..20 {
+        let run =
+            || shrink::run(&Scenario::of(seed), true).map_or_else(|f| (None, f.lines), |(t, l)| (Some(t), l));
+        let (first, again) = (run(), run());
+        assert!(first.1.len() > 10);
+        assert_eq!(first, again, "seed {seed}");
+    }
+}
+
+/// The text of the failure, if it fails.
+fn one(seed: u64) -> Result<Totals, String> {
+    let scenario = Scenario::of(seed);
+    match shrink::run(&scenario, false) {
+        Ok((totals, _)) => Ok(totals),
+        Err(failure) => Err(shrink::explain(&scenario, failure)),
+    }
+}
+
+/// On all cores; the first failure ends it.
+fn many(first: u64, count: u64, time: Option<Duration>) -> Totals {
+    let next = AtomicU64::new(0);
+    let totals = Mutex::new(Totals::default());
+    let failed = Mutex::new(None);
+    let until = time.map(|time| Instant::now() + time);
+    let work = || {
+        let mut mine = Totals::default();
+        while until.is_none_or(|until| Instant::now() < until) && failed.lock().unwrap().is_none() {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                break;
+            }
+            match one(first.wrapping_add(number)) {
+                Ok(totals) => mine += totals,
+                Err(text) => drop(failed.lock().unwrap().get_or_insert(text)),
+            }
+        }
+        *totals.lock().unwrap() += mine;
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
+    if let Some(text) = failed.into_inner().unwrap() {
+        panic!("{text}");
+    }
+    totals.into_inner().unwrap()
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect(name))
+}

@@ -1,0 +1,130 @@
+//! What a simulation is made of: drawn from its seed, and made smaller when it fails, until nothing can be left out.
+
+use super::dice::dice_of;
+
+/// What may go wrong, or merely happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Fault {
+    Crash,
+    Rebalance,
+    /// A worker goes on for a while with a partition that is another's.
+    Zombie,
+    /// Workers are stopped as they should be.
+    Drain,
+    LostCommits,
+    /// The map beside the watermark has little room.
+    SmallMaps,
+    /// Some workers are of a version that can't read the map.
+    OldReaders,
+    LateAcks,
+    /// Functions that fail for everything, for a while.
+    Outages,
+    /// Events that fail some times, or always.
+    Failures,
+    RetryAfter,
+    Evictions,
+    Replays,
+    /// Offsets at which nothing stands.
+    Gaps,
+    /// Records that vanish from the log.
+    Compaction,
+    /// The ends of deliveries of unsettled events are known after a restart, as those in the queue are.
+    Marks,
+    /// Limits so small that each is reached.
+    TightLimits,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Fault; 17] = [
+        Fault::Crash,
+        Fault::Rebalance,
+        Fault::Zombie,
+        Fault::Drain,
+        Fault::LostCommits,
+        Fault::SmallMaps,
+        Fault::OldReaders,
+        Fault::LateAcks,
+        Fault::Outages,
+        Fault::Failures,
+        Fault::RetryAfter,
+        Fault::Evictions,
+        Fault::Replays,
+        Fault::Gaps,
+        Fault::Compaction,
+        Fault::Marks,
+        Fault::TightLimits,
+    ];
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scenario {
+    pub(crate) seed: u64,
+    pub(crate) events: u64,
+    pub(crate) partitions: u32,
+    pub(crate) workers: usize,
+    pub(crate) triggers: u32,
+    pub(crate) keys: u64,
+    faults: u32,
+}
+
+impl Scenario {
+    pub(crate) fn of(seed: u64) -> Scenario {
+        let mut dice = dice_of(seed, &[1]);
+        let mut faults = 0;
+        // Most things happen in most worlds; a world without one shows more of the others.
+        let often = dice.pick(&[40, 70, 90]);
+        for fault in Fault::ALL {
+            faults |= u32::from(dice.chance(often)) << fault as u32;
+        }
+        Scenario {
+            seed,
+            events: dice.pick(&[6, 12, 24, 40]) + dice.within(0..8),
+            partitions: dice.within(1..4) as u32,
+            workers: dice.within(1..4) as usize,
+            triggers: dice.within(1..5) as u32,
+            keys: dice.within(1..5),
+            faults,
+        }
+    }
+
+    pub(crate) fn has(&self, fault: Fault) -> bool {
+        self.faults & 1 << fault as u32 != 0
+    }
+
+    /// The same with less of one thing.
+    pub(crate) fn smaller(&self) -> Vec<Scenario> {
+        let mut all = Vec::new();
+        let events = [self.events / 2, self.events * 3 / 4, self.events.saturating_sub(1)];
+        all.extend(events.into_iter().map(|events| Scenario { events, ..self.clone() }));
+        if self.partitions > 1 {
+            all.push(Scenario { partitions: self.partitions - 1, ..self.clone() });
+        }
+        if self.workers > 1 {
+            all.push(Scenario { workers: self.workers - 1, ..self.clone() });
+        }
+        if self.triggers > 1 {
+            all.push(Scenario { triggers: self.triggers - 1, ..self.clone() });
+        }
+        if self.keys > 1 {
+            all.push(Scenario { keys: 1, ..self.clone() });
+        }
+        for fault in Fault::ALL {
+            all.push(Scenario { faults: self.faults & !(1 << fault as u32), ..self.clone() });
+        }
+        all.retain(|scenario| scenario != self && scenario.events > 0);
+        all
+    }
+}
+
+impl std::fmt::Display for Scenario {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Scenario { seed, events, partitions, workers, triggers, keys, .. } = self;
+        let faults: Vec<Fault> = Fault::ALL.into_iter().filter(|&fault| self.has(fault)).collect();
+        write!(
+            f,
+            "seed {seed}: {events} events, {partitions} partitions, {workers} workers, {triggers} triggers, \
+             {keys} keys, {faults:?}"
+        )
+    }
+}
