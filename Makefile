@@ -26,7 +26,7 @@ lint: setup ## Format and lints alone
 bench: setup ## What each step of an event costs, beside the targets
 	@scripts/bench
 
-soak: setup ## The crash tests, long and random: SOAK_SECONDS=3600 SEED=...
+soak: setup ## The simulation and the crash tests, long and random: SOAK_SECONDS=3600 SEED=...
 	@scripts/soak
 
 clean: ## Remove what was built

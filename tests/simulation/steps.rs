@@ -107,7 +107,7 @@ impl World {
                 Effect::Invoke { delivery, trigger, attempt, replay, follows, envelope, .. } => {
                     let event = self.truth.at(envelope.position.partition, envelope.position.offset);
                     let job =
-                        self.invoked(w, delivery, (event, trigger, replay), attempt, &envelope, follows);
+                        self.invoked(w, (delivery, follows), (event, trigger, replay), attempt, &envelope);
                     let executor = match before {
                         Some((executor, number, other))
                             if follows && (number, other) == (job.partition, trigger) =>
@@ -157,11 +157,10 @@ impl World {
     fn invoked(
         &mut self,
         w: usize,
-        delivery: Key,
+        (delivery, follows): (Key, bool),
         duty: Duty,
         attempt: u32,
         envelope: &Envelope,
-        follows: bool,
     ) -> Job {
         let (partition, epoch) = (envelope.position.partition, envelope.epoch.0);
         let wrong = |check: &str| -> ! {
