@@ -114,3 +114,72 @@ impl std::fmt::Display for Unreadable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::{Outcome, Reason};
+    use crate::event::{Position, Uid};
+    use crate::journal::Reply;
+    use proptest::prelude::*;
+
+    /// The texts and numbers of an entry.
+    type Drawn = ([String; 8], [u64; 6], [u128; 2], [u32; 2], usize, usize, bool);
+
+    fn entry(drawn: &Drawn) -> Entry<'_> {
+        let (texts, numbers, uids, small, outcome, reason, fenced) = drawn;
+        let [trigger, function, tenant, id, source, ty, reply_id, reply_ty] =
+            texts.each_ref().map(String::as_str);
+        Entry {
+            delivery: Uid(uids[0]),
+            position: Position { source: Uid(uids[1]), partition: small[0], offset: numbers[0] },
+            trigger,
+            function,
+            tenant,
+            attempt: small[1],
+            outcome: Outcome::ALL[outcome % Outcome::ALL.len()],
+            reason: Reason::ALL[reason % Reason::ALL.len()],
+            ended: numbers[1],
+            // Totals are sums: no journal reaches the end of these numbers.
+            wall_ns: numbers[2] >> 16,
+            init_ns: Some(numbers[3]).filter(|&ns| ns > 0),
+            bytes_in: numbers[4],
+            bytes_out: numbers[5],
+            event_id: id,
+            event_source: source,
+            event_type: ty,
+            replies: vec![Reply { id: reply_id, ty: reply_ty }; small[1] as usize % 3],
+            fenced: *fenced,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_built_is_read_and_goes_on_from_what_was(
+            drawn in prop::collection::vec(any::<Drawn>(), 1..8), digest: [u8; DIGEST], entries in 0..u64::MAX >> 1, wall_ns in 0..u64::MAX >> 1,
+        ) {
+            let before = Link { digest, totals: Totals { entries, wall_ns } };
+            let mut builder = Builder::default();
+            for entry in drawn.iter().map(entry) {
+                let mut bytes = Vec::new();
+                entry.encode(&mut bytes);
+                builder.push(&bytes, entry.wall_ns);
+            }
+            let (bytes, link) = builder.encode(&before);
+            let segment = Segment::decode(&bytes).unwrap();
+            let expected: Vec<Entry<'_>> = drawn.iter().map(entry).collect();
+            prop_assert_eq!((segment.previous, segment.link), (digest, link));
+            prop_assert_eq!(link.totals.wall_ns, wall_ns + expected.iter().map(|entry| entry.wall_ns).sum::<u64>());
+            prop_assert_eq!(segment.entries, expected);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(mut body: Vec<u8>, format in 0..4u8) {
+            body.insert(0, format);
+            // With a digest that is right: else nothing else would be looked at.
+            let digest = *blake3::hash(&body).as_bytes();
+            body.extend_from_slice(&digest);
+            let _ = Segment::decode(&body);
+        }
+    }
+}

@@ -152,6 +152,38 @@ fn unreadable(place: &str, id: u64, why: Corrupt) -> ShelfError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_letter_is_read_as_written(
+            uids: [u128; 3], offset: u64, small: [u32; 3], texts: [String; 3], outcome: usize, reason: usize, ended: u64, record: Vec<u8>,
+        ) {
+            let letter = DeadLetter {
+                delivery: Uid(uids[0]),
+                position: Position { source: Uid(uids[1]), partition: small[0], offset },
+                broker: Uid(uids[2]),
+                trigger: &texts[0],
+                function: &texts[1],
+                attempts: small[1],
+                replay: small[2],
+                outcome: Outcome::ALL[outcome % Outcome::ALL.len()],
+                reason: Reason::ALL[reason % Reason::ALL.len()],
+                message: &texts[2],
+                ended,
+                record: &record,
+            };
+            let mut bytes = Vec::new();
+            letter.encode(&mut bytes);
+            prop_assert_eq!(DeadLetter::decode(&bytes), Ok(letter));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(mut bytes: Vec<u8>, format in 0..4u8) {
+            bytes.insert(0, format);
+            let _ = DeadLetter::decode(&bytes);
+        }
+    }
 
     fn letter() -> DeadLetter<'static> {
         DeadLetter {
