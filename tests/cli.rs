@@ -64,7 +64,7 @@ fn taken() -> (TcpListener, String) {
 fn help() {
     let mut session = Session::new("help");
     session.weir(&["--help"]);
-    for command in ["run", "check", "publish", "invoke", "cost", "journal", "completions", "version"] {
+    for command in ["run", "check", "publish", "invoke", "cost", "journal", "dlq", "completions", "version"] {
         session.weir(&[command, "--help"]);
     }
     session.expect();

@@ -3,12 +3,14 @@
 use clap::Args;
 
 use super::cost::Format;
+use super::dlq::list;
 use super::exit::Outcome;
 use super::options::Options;
 use super::out::{print, say};
 use super::stored;
 use super::table::{Align, Table, duration};
-use crate::worker::query::{DeadLetterLine, EntryLine, Query};
+use crate::sink::letter_filter::Filter;
+use crate::worker::query::{EntryLine, Query};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -26,7 +28,7 @@ pub struct Show {
     /// Only attempts about the event with this id
     #[arg(long, value_name = "ID")]
     event: Option<String>,
-    /// Show the dead letters instead: deliveries that failed for good
+    /// Show the dead letters instead, as 'weir dlq list' does
     #[arg(long, conflicts_with = "event")]
     dead_letters: bool,
     /// A table for people, JSON (a line each) for programs
@@ -42,24 +44,20 @@ const MOST: i64 = 1_000_000;
 impl Show {
     pub fn main(&self) -> Outcome {
         let settings = self.options.settings()?;
-        let last = self.last as usize;
-        let query = if self.dead_letters {
-            Query::DeadLetters { last }
-        } else {
-            Query::Journal { last, event: self.event.clone() }
-        };
+        if self.dead_letters {
+            return list::list(&settings, Filter::default(), self.last, self.format);
+        }
+        let query = Query::Journal { last: self.last as usize, event: self.event.clone() };
         let text = stored::ask(&settings.data_dir, query)?;
         match self.format {
             Format::Json => print(text),
             Format::Table if text.is_empty() => {
                 say(match &self.event {
-                    _ if self.dead_letters => "there is no dead letter\n".to_owned(),
                     Some(id) => format!("nothing has been attempted about an event with the id '{id}'\n"),
                     None => "nothing has been attempted yet\n".to_owned(),
                 });
                 Ok(())
             }
-            Format::Table if self.dead_letters => print(dead_letters(&stored::lines(&text)?)),
             Format::Table => print(attempts(&stored::lines(&text)?)),
         }
     }
@@ -93,30 +91,6 @@ fn attempts(lines: &[EntryLine]) -> Table {
             duration(line.wall_ns),
             line.init_ns.map_or_else(|| "-".to_owned(), duration),
             if replies.is_empty() { "-".to_owned() } else { replies.join(", ") },
-        ]);
-    }
-    table
-}
-
-fn dead_letters(lines: &[DeadLetterLine]) -> Table {
-    let mut table = Table::new(&[
-        ("EVENT", Align::Left),
-        ("TYPE", Align::Left),
-        ("TRIGGER", Align::Left),
-        ("ATTEMPTS", Align::Right),
-        ("OUTCOME", Align::Left),
-        ("REASON", Align::Left),
-        ("MESSAGE", Align::Left),
-    ]);
-    for line in lines {
-        table.row(vec![
-            line.event_id.clone(),
-            line.event_type.clone(),
-            line.trigger.clone(),
-            line.attempts.to_string(),
-            line.outcome.clone(),
-            line.reason.clone(),
-            line.message.clone(),
         ]);
     }
     table

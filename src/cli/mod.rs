@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod cost;
+pub mod dlq;
 pub mod documents;
 pub mod exit;
 pub mod input;
@@ -65,6 +66,8 @@ enum Command {
     Cost(cost::CostOf),
     /// Show what each attempt did: trigger, function, reply, outcome, cost
     Journal(journal::Show),
+    /// Look at dead letters, deliver them again, drop them
+    Dlq(dlq::Dlq),
     /// Show what the running worker has done since its start; fail if none runs
     Status(status::StatusOf),
     /// Print the script that completes weir's commands in a shell
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Invoke(invoke) => invoke.main(),
         Command::Cost(cost) => cost.main(),
         Command::Journal(show) => show.main(),
+        Command::Dlq(dlq) => dlq.main(),
         Command::Status(status) => status.main(),
         Command::Completions { shell } => {
             // Into memory first: on a closed pipe it would panic.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::style::{HEAD, PLAIN};
+use crate::time::unix_nanos;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
@@ -72,6 +73,27 @@ pub fn duration(ns: u64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// How long ago a time in nanoseconds since 1970 was, for people.
+pub fn age(unix_ns: u64) -> String {
+    let seconds = unix_nanos().saturating_sub(unix_ns) / 1_000_000_000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// Somebody else's words for a cell: on one line, no longer than that, and without what would steer a terminal.
+pub fn one_line(text: &str, longest: usize) -> String {
+    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(longest).collect();
+    if text.chars().nth(longest).is_some() {
+        line.pop();
+        line.push('…');
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +111,19 @@ mod tests {
     fn durations_have_three_digits() {
         let shown = [0, 999, 1_700, 43_210, 143_210, 2_500_000, 1_000_000_000, 90_000_000_000].map(duration);
         assert_eq!(shown, ["0 ns", "999 ns", "1.70 us", "43.2 us", "143 us", "2.50 ms", "1.00 s", "90.0 s"]);
+    }
+
+    #[test]
+    fn ages_are_in_the_unit_that_fits() {
+        let ago = |seconds: u64| age(unix_nanos() - seconds * 1_000_000_000);
+        assert_eq!([90, 5400, 86_400, 200_000].map(ago), ["1 min", "1 h", "24 h", "2 d"]);
+        assert_eq!(age(u64::MAX), "0 s", "a clock that was set back");
+    }
+
+    #[test]
+    fn a_cell_is_one_line_and_steers_nothing() {
+        assert_eq!(one_line("as it is", 8), "as it is");
+        assert_eq!(one_line("a\nb\x1b[31m", 100), "a b [31m");
+        assert_eq!(one_line("ééééé", 4), "ééé…");
     }
 }

@@ -27,6 +27,7 @@ mod trigger;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Look, Severity};
+pub use quantity::duration;
 pub use secret::{Secret, SecretRef};
 pub use settings::{Origin, Settings, load_settings};
 

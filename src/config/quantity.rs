@@ -50,7 +50,7 @@ pub(super) fn iso_duration(text: &str) -> Result<Duration, &'static str> {
 }
 
 /// `30s`, `200ms`, `1h30m`, and ISO 8601 as well.
-pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
     if text.starts_with('P') {
         return iso_duration(text);
     }

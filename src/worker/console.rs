@@ -1,4 +1,4 @@
-//! The console: a Unix socket in the data directory over which `weir cost` and `weir journal` ask a running worker,
+//! The console: a Unix socket in the data directory over which `weir cost`, `journal` and `dlq` ask a running worker,
 //! since sled lets one process alone into its directory. A line of JSON each way, then as many lines as the answer has.
 
 use std::fs::{File, Permissions};
@@ -13,16 +13,18 @@ use crossbeam_channel::{Sender, bounded};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::dispatcher::{self, Status};
 use super::query::{Query, Store};
 use super::tasks;
 
 /// The version of what is said over the socket.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 const SOCKET: &str = "weir.sock";
 const LONGEST_QUESTION: u64 = 64 << 10;
+/// Pieces of an answer that wait to be written.
+const CHUNKS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -113,41 +115,76 @@ impl Console {
         let mut line = String::new();
         let mut reader = BufReader::new(reader.take(LONGEST_QUESTION));
         tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await??;
-        let answer = match serde_json::from_str::<Question>(&line) {
-            Ok(Question { protocol: PROTOCOL, ask: Ask::Status }) => self.status().await,
-            Ok(Question { protocol: PROTOCOL, ask: Ask::Query(query) }) => self.query(query).await,
-            Ok(Question { protocol, .. }) => {
-                Err(format!("the worker speaks version {PROTOCOL} of the console's protocol, not {protocol}"))
-            }
-            Err(error) => Err(format!("the question can't be read: {error}")),
+        let mut answer = match serde_json::from_str::<Question>(&line) {
+            Ok(Question { protocol: PROTOCOL, ask }) => self.answer(ask),
+            Ok(Question { protocol, .. }) => Answer::refused(format!(
+                "the worker speaks version {PROTOCOL} of the console's protocol, not {protocol}"
+            )),
+            Err(error) => Answer::refused(format!("the question can't be read: {error}")),
         };
-        let text = match answer {
-            Ok(text) => format!("{{\"ok\":true}}\n{text}"),
-            Err(error) => format!("{}\n", serde_json::json!({ "ok": false, "error": error })),
+        // The head says whether there is an answer: that is known once the first of it is there.
+        let first = answer.next().await;
+        let head = match &first {
+            Some(Err(error)) => format!("{}\n", serde_json::json!({ "ok": false, "error": error })),
+            _ => "{\"ok\":true}\n".to_owned(),
         };
-        writer.write_all(text.as_bytes()).await?;
+        writer.write_all(head.as_bytes()).await?;
+        let mut chunk = first;
+        while let Some(Ok(text)) = chunk {
+            writer.write_all(text.as_bytes()).await?;
+            chunk = answer.next().await;
+        }
         writer.shutdown().await
     }
 
-    async fn status(&self) -> Result<String, String> {
+    fn answer(&self, ask: Ask) -> Answer {
+        let console = self.clone();
+        match ask {
+            Ask::Status => Answer::of(move |emit| {
+                emit(console.status()?);
+                Ok(())
+            }),
+            Ask::Query(query) => Answer::of(move |emit| console.store.answer(&query, emit)),
+        }
+    }
+
+    fn status(&self) -> Result<String, String> {
         let (answer, answered) = bounded(1);
         let request = dispatcher::Request::Status { answer };
         self.dispatcher.try_send(request).map_err(|_| "the worker is busy or stopping".to_owned())?;
-        let status = blocking(move || answered.recv_timeout(PATIENCE).map_err(|e| e.to_string())).await?;
+        let status = answered.recv_timeout(PATIENCE).map_err(|e| e.to_string())?;
         serde_json::to_string(&StatusAnswer::from(status)).map(|s| s + "\n").map_err(|e| e.to_string())
-    }
-
-    async fn query(&self, query: Query) -> Result<String, String> {
-        let store = Arc::clone(&self.store);
-        blocking(move || store.answer(&query)).await
     }
 }
 
-/// Reading a journal takes as long as it takes: not on a thread that serves connections.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> Result<T, String> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?
+/// An answer as it is made: text, some at a time, and no more of it in memory than that.
+struct Answer(mpsc::Receiver<Result<String, String>>);
+
+impl Answer {
+    /// Reading a journal takes as long as it takes: not on a thread that serves connections. `work` goes on for as long
+    /// as somebody takes what it emits.
+    fn of(
+        work: impl FnOnce(&mut dyn FnMut(String) -> bool) -> Result<(), String> + Send + 'static,
+    ) -> Answer {
+        let (sender, chunks) = mpsc::channel(CHUNKS);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = work(&mut |text| sender.blocking_send(Ok(text)).is_ok()) {
+                // Whoever asked may have gone.
+                let _ = sender.blocking_send(Err(error));
+            }
+        });
+        Answer(chunks)
+    }
+
+    fn refused(error: String) -> Answer {
+        let (sender, chunks) = mpsc::channel(1);
+        sender.try_send(Err(error)).expect("there is room for one");
+        Answer(chunks)
+    }
+
+    async fn next(&mut self) -> Option<Result<String, String>> {
+        self.0.recv().await
+    }
 }
 
 impl From<Status> for StatusAnswer {
@@ -184,7 +221,12 @@ pub fn ask(data: &Path, ask: Ask) -> std::io::Result<Option<Result<String, Strin
     stream.write_all(b"\n")?;
     let mut reader = std::io::BufReader::new(stream);
     let mut first = String::new();
-    reader.read_line(&mut first)?;
+    if reader.read_line(&mut first)? == 0 {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::UnexpectedEof,
+            "it ended before it had answered",
+        ));
+    }
     #[derive(Deserialize)]
     struct Head {
         ok: bool,

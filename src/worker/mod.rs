@@ -19,6 +19,7 @@ pub mod console;
 pub mod deployment;
 pub mod dispatcher;
 pub mod executor;
+pub mod letters;
 pub mod listener;
 pub mod lock;
 pub mod query;

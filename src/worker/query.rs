@@ -5,22 +5,26 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Uid, record};
+pub use super::letters::DeadLetterLine;
+use super::letters::{self, Letters};
 use crate::journal::cost::By;
 use crate::journal::segment::Totals;
 use crate::journal::{self, CostTable, Entry};
-use crate::sink::dead_letter::{DeadLetter, DeadLetters};
 use crate::store::{self, Log, StoreError};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Query {
     /// Totals, by trigger, function or tenant.
-    Cost { by: By },
+    Cost {
+        by: By,
+    },
     /// The last entries, oldest first; those about one event only, if asked.
-    Journal { last: usize, event: Option<String> },
-    /// The last dead letters, oldest first.
-    DeadLetters { last: usize },
+    Journal {
+        last: usize,
+        event: Option<String>,
+    },
+    DeadLetters(Letters),
 }
 
 /// The answer to [`Query::Cost`]: the table, and the proof that entries and totals agree.
@@ -63,24 +67,6 @@ pub struct ReplyLine {
     pub ty: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeadLetterLine {
-    /// What names it to be replayed or dropped.
-    pub id: u64,
-    pub delivery: String,
-    pub trigger: String,
-    pub function: String,
-    pub attempts: u32,
-    pub replay: u32,
-    pub outcome: String,
-    pub reason: String,
-    pub message: String,
-    pub ended_unix_ns: u64,
-    pub event_id: String,
-    pub event_type: String,
-    pub event_source: String,
-}
-
 /// The logs of a data directory.
 #[derive(Debug)]
 pub struct Store {
@@ -113,13 +99,15 @@ impl Store {
         })
     }
 
-    /// Lines of JSON.
-    pub fn answer(&self, query: &Query) -> Result<String, String> {
-        match query {
-            Query::Cost { by } => self.cost(*by),
-            Query::Journal { last, event } => self.entries(*last, event.as_deref()),
-            Query::DeadLetters { last } => self.dead_letters(*last),
-        }
+    /// Lines of JSON, some at a time; `emit` says whether anybody still wants more.
+    pub fn answer(&self, query: &Query, emit: &mut dyn FnMut(String) -> bool) -> Result<(), String> {
+        let whole = match query {
+            Query::Cost { by } => self.cost(*by)?,
+            Query::Journal { last, event } => self.entries(*last, event.as_deref())?,
+            Query::DeadLetters(letters) => return letters::answer(&self.dead_letters, letters, emit),
+        };
+        emit(whole);
+        Ok(())
     }
 
     fn cost(&self, by: By) -> Result<String, String> {
@@ -139,14 +127,6 @@ impl Store {
         .map_err(|e| e.to_string())?;
         lines(kept.items)
     }
-
-    fn dead_letters(&self, last: usize) -> Result<String, String> {
-        let mut kept = Last::new(last);
-        DeadLetters::open(Arc::clone(&self.dead_letters))
-            .and_then(|mut letters| letters.scan(0, |id, letter| kept.push(DeadLetterLine::of(id, letter))))
-            .map_err(|e| e.to_string())?;
-        lines(kept.items)
-    }
 }
 
 /// Room is given back by whole volumes: a log of `bytes` is made of at least eight.
@@ -156,17 +136,17 @@ fn volumes(bytes: u64) -> store::Limits {
 }
 
 /// The last so many of what is pushed.
-struct Last<T> {
+pub(super) struct Last<T> {
     limit: usize,
-    items: std::collections::VecDeque<T>,
+    pub(super) items: std::collections::VecDeque<T>,
 }
 
 impl<T> Last<T> {
-    fn new(limit: usize) -> Last<T> {
+    pub(super) fn new(limit: usize) -> Last<T> {
         Last { limit, items: Default::default() }
     }
 
-    fn push(&mut self, item: T) {
+    pub(super) fn push(&mut self, item: T) {
         if self.items.len() == self.limit {
             self.items.pop_front();
         }
@@ -210,29 +190,6 @@ impl From<&Entry<'_>> for EntryLine {
                 .map(|r| ReplyLine { id: r.id.to_owned(), ty: r.ty.to_owned() })
                 .collect(),
             fenced: entry.fenced,
-        }
-    }
-}
-
-impl DeadLetterLine {
-    fn of(id: u64, letter: &DeadLetter<'_>) -> DeadLetterLine {
-        let event = record::decode(letter.record);
-        let text = |f: fn(&crate::event::Event<'_>) -> String| event.as_ref().map(f).unwrap_or_default();
-        let delivery: Uid = letter.delivery;
-        DeadLetterLine {
-            id,
-            delivery: delivery.to_string(),
-            trigger: letter.trigger.to_owned(),
-            function: letter.function.to_owned(),
-            attempts: letter.attempts,
-            replay: letter.replay,
-            outcome: letter.outcome.as_str().to_owned(),
-            reason: letter.reason.as_str().to_owned(),
-            message: letter.message.to_owned(),
-            ended_unix_ns: letter.ended,
-            event_id: text(|e| e.id.to_string()),
-            event_type: text(|e| e.ty.to_string()),
-            event_source: text(|e| e.source.to_string()),
         }
     }
 }

@@ -114,8 +114,8 @@ fn steady_times(line: &str) -> String {
     while let Some(word) = words.next() {
         let number = |text: &str| text.parse::<f64>().is_ok();
         let next = words.peek().copied().unwrap_or_default();
-        let unit = next.trim_end_matches(';');
-        if number(word) && ["ns", "us", "ms", "s"].contains(&unit) {
+        let unit = next.trim_end_matches([';', ',']);
+        if number(word) && ["ns", "us", "ms", "s", "min"].contains(&unit) {
             out.push(format!("[TIME]{}", &next[unit.len()..]));
             words.next();
         } else if number(word.trim_start_matches('(')) && next == "a" {

@@ -1,0 +1,40 @@
+//! `weir dlq`: the dead letters, looked at.
+
+mod filters;
+pub mod list;
+pub mod show;
+
+use clap::{Args, Subcommand};
+
+use super::exit::Outcome;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A dead letter is a delivery that failed for good: the event, whole, and what it failed of. Those of
+triggers without a deadLetterSink are kept in the data directory until they are replayed or dropped.
+The running worker is asked; if none runs, the directory is opened.
+
+Examples:
+  weir dlq list --trigger process-payments --since 2h
+  weir dlq show 3")]
+pub struct Dlq {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the last dead letters, oldest first
+    List(list::List),
+    /// Show one dead letter: its event, and what it failed of
+    Show(show::Show),
+}
+
+impl Dlq {
+    pub fn main(&self) -> Outcome {
+        match &self.command {
+            Command::List(list) => list.main(),
+            Command::Show(show) => show.main(),
+        }
+    }
+}
