@@ -1,5 +1,7 @@
 //! Dead letters: found, looked at, delivered again, dropped.
 
+#[path = "dlq/replays.rs"]
+mod replays;
 #[path = "cli/session.rs"]
 mod session;
 mod worker;
@@ -91,7 +93,7 @@ fn ended(letter: &DeadLetterLine) -> String {
 fn help() {
     let mut session = Session::new("dlq-help");
     session.weir(&["dlq", "--help"]).weir(&["dlq"]);
-    for command in ["list", "show"] {
+    for command in ["list", "show", "replay", "drop"] {
         session.weir(&["dlq", command, "--help"]);
     }
     session.expect();
@@ -103,6 +105,9 @@ fn called_wrongly() {
     session.weir(&["dlq", "list"]).weir(&["dlq", "show"]).weir(&["dlq", "show", "first"]);
     session.weir(&["dlq", "list", "--reason", "unreachabel"]).weir(&["dlq", "list", "--since", "yesterday"]);
     session.weir(&["dlq", "list", "--attribute", "Tenant=a"]).weir(&["dlq", "list", "--attribute", "tenant"]);
+    session.weir(&["dlq", "replay"]).weir(&["dlq", "drop", "--yes"]).weir(&["dlq", "replay", "--all", "3"]);
+    session.weir(&["dlq", "replay", "--all", "--rate", "0/s"]).weir(&["dlq", "replay", "--all", "--to", ""]);
+    session.weir(&["dlq", "replay", "--all"]).weir(&["dlq", "drop", "--all"]);
     session.weir(&["dlq", "list", "--trigger", ""]).weir(&[
         "dlq",
         "show",
@@ -160,5 +165,44 @@ fn an_event_comes_out_as_it_went_in() {
         session.run(&arguments, command, came.as_bytes());
     }
     assert!(session.path("data").exists());
+    session.expect();
+}
+
+#[test]
+fn replayed_and_dropped() {
+    let mut session = shop("dlq-replay");
+    let running = Running::start(&session.home, &[]);
+    session.weir(&["dlq", "replay", "--all"]).weir(&["dlq", "drop", "7", "--yes"]);
+    fail(&session.home, &running);
+    session.weir(&["dlq", "replay", "--all", "--dry-run"]);
+    session.weir(&["dlq", "replay", "--reason", "guest", "--dry-run", "--to", "tasks"]);
+    session.weir(&["dlq", "replay", "1", "--to", "shop/tasks"]);
+    // It fails again: a new letter, that counts the replay.
+    session.weir(&["dlq", "replay", "1", "9"]);
+    eventually("it is dead again", || (session.home.dead_letters().len() == 4).then_some(()));
+    session.weir(&["dlq", "list"]).weir(&["dlq", "show", "1"]);
+    session.weir(&["dlq", "drop", "--trigger", "tasks"]);
+    session.weir(&["dlq", "drop", "--max-replays", "0", "--reason", "unreachable", "--dry-run"]);
+    session.weir(&["dlq", "drop", "0", "--yes"]).weir(&["dlq", "list"]);
+    assert_eq!(running.terminate().code, Some(0));
+
+    // Without a worker, and without the trigger of one.
+    session.write("documents.yaml", TASKS.replace("name: tasks", "name: jobs"));
+    session.weir(&["dlq", "replay", "--all", "--dry-run"]).weir(&["dlq", "replay", "--trigger", "tasks"]);
+    session.weir(&["dlq", "replay", "--trigger", "tasks", "--to", "tasks"]);
+    session.weir(&["dlq", "replay", "--trigger", "tasks", "--to", "jobs"]);
+    // To drop takes no documents.
+    session.write("documents.yaml", "kind: Triger\n");
+    session.weir(&["dlq", "replay", "--all"]).weir(&["dlq", "drop", "--all", "-y"]).weir(&["dlq", "list"]);
+    session.write("documents.yaml", TASKS.replace("name: tasks", "name: jobs"));
+    let running = Running::start(&session.home, &[]);
+    let both = eventually("the next worker has tried both", || {
+        let letters = session.home.dead_letters();
+        (letters.len() == 2).then_some(letters)
+    });
+    let mut seen: Vec<_> = both.iter().map(|l| (l.event_id.as_str(), l.trigger.as_str(), l.replay)).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [("t-2", "default/jobs", 2), ("t-3", "default/jobs", 1)]);
+    assert_eq!(running.terminate().code, Some(0));
     session.expect();
 }

@@ -19,7 +19,6 @@ Asks the running worker of the data directory, or reads the journal there if non
 Examples:
   weir journal
   weir journal --event order-1
-  weir journal --dead-letters --last 5
   weir journal --last 1000 --format json | jq 'select(.outcome != \"succeeded\")'")]
 pub struct Show {
     /// How many of the last attempts (or dead letters) to show

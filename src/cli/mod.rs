@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod bar;
 pub mod check;
 pub mod cost;
 pub mod dlq;
@@ -39,6 +40,7 @@ First steps:
   weir publish --type order.created --data '{\"order_id\": \"1\", \"amount\": 12000, \"currency\": \"EUR\"}'
   weir journal                       what each event did
   weir cost                          what that cost
+  weir dlq list                      what could not be done
 
 Exit codes:
    0  all is well

@@ -1,6 +1,5 @@
 //! `weir publish`.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser as NonEmpty;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use tokio::sync::watch;
 
+use super::bar::bar;
 use super::exit::{Failed, Outcome};
 use super::input;
 use super::out::{plural, print, say};
@@ -261,15 +261,4 @@ async fn stopped(stop: &mut watch::Receiver<bool>, until: Instant) -> bool {
 fn random_id() -> String {
     let seed = format!("{} {}", crate::time::unix_nanos(), std::process::id());
     blake3::hash(seed.as_bytes()).to_hex()[..16].to_owned()
-}
-
-fn bar(total: u64) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() && total > 1 {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} {per_sec} {eta}")
-        .expect("the template is right");
-    ProgressBar::with_draw_target(Some(total), target).with_style(style)
 }

@@ -317,6 +317,16 @@ impl Archive {
         &mut self.dead_letters
     }
 
+    /// How many deliveries are parked.
+    pub fn parked_count(&self) -> u64 {
+        self.parking.shelf().live()
+    }
+
+    /// Gives back the disk of dead letters that are gone. To be called when a write has succeeded.
+    pub fn sweep(&mut self) -> Result<(), ArchiveError> {
+        Ok(self.dead_letters.shelf_mut().sweep()?)
+    }
+
     /// Must publishers be refused?
     pub fn is_full(&self) -> bool {
         self.bytes() >= self.limits.queue_bytes

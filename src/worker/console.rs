@@ -16,7 +16,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 use super::dispatcher::{self, Status};
+use super::errand::{Errand, Progress, Triggers};
 use super::query::{Query, Store};
+use super::scribe::Commission;
 use super::tasks;
 
 /// The version of what is said over the socket.
@@ -26,6 +28,8 @@ const LONGEST_QUESTION: u64 = 64 << 10;
 /// Pieces of an answer that wait to be written.
 const CHUNKS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A disk that fails is tried again; whoever waits for it should know sooner or later.
+const PATIENCE_WITH_DISK: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Question {
@@ -38,6 +42,10 @@ pub struct Question {
 pub enum Ask {
     Status,
     Query(Query),
+    /// The triggers that there are.
+    Triggers,
+    /// About dead letters: answered when it is durable.
+    Errand(Errand),
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -84,6 +92,8 @@ fn through<T>(data: &Path, open: impl FnOnce(&Path) -> std::io::Result<T>) -> st
 pub struct Console {
     pub store: Arc<Store>,
     pub dispatcher: Sender<dispatcher::Request>,
+    pub scribe: Sender<Commission>,
+    pub triggers: Triggers,
 }
 
 impl Console {
@@ -144,6 +154,14 @@ impl Console {
                 emit(console.status()?);
                 Ok(())
             }),
+            Ask::Triggers => Answer::of(move |emit| {
+                emit(line(&console.triggers)?);
+                Ok(())
+            }),
+            Ask::Errand(errand) => Answer::of(move |emit| {
+                emit(line(&console.run(errand)?)?);
+                Ok(())
+            }),
             Ask::Query(query) => Answer::of(move |emit| console.store.answer(&query, emit)),
         }
     }
@@ -153,8 +171,19 @@ impl Console {
         let request = dispatcher::Request::Status { answer };
         self.dispatcher.try_send(request).map_err(|_| "the worker is busy or stopping".to_owned())?;
         let status = answered.recv_timeout(PATIENCE).map_err(|e| e.to_string())?;
-        serde_json::to_string(&StatusAnswer::from(status)).map(|s| s + "\n").map_err(|e| e.to_string())
+        line(&StatusAnswer::from(status))
     }
+
+    fn run(&self, errand: Errand) -> Result<Progress, String> {
+        let (answer, answered) = bounded(1);
+        let busy = |_| "the worker is busy with its disk, or stopping: see its log".to_owned();
+        self.scribe.send_timeout(Commission { errand, answer }, PATIENCE).map_err(|e| busy(e.to_string()))?;
+        answered.recv_timeout(PATIENCE_WITH_DISK).map_err(|e| busy(e.to_string()))?
+    }
+}
+
+fn line(answer: &impl Serialize) -> Result<String, String> {
+    serde_json::to_string(answer).map(|text| text + "\n").map_err(|e| e.to_string())
 }
 
 /// An answer as it is made: text, some at a time, and no more of it in memory than that.
@@ -259,7 +288,8 @@ mod tests {
 
             let (stop, stopped) = watch::channel(false);
             let store = Arc::new(Store::open(&data).unwrap());
-            let console = Console { store, dispatcher: bounded(1).0 };
+            let (dispatcher, scribe) = (bounded(1).0, bounded(1).0);
+            let console = Console { store, dispatcher, scribe, triggers: Triggers::default() };
             let server = tasks::task(console.serve(listen(&data).unwrap(), stopped));
             let again = question.clone();
             let answer = tokio::task::spawn_blocking(again).await.unwrap().unwrap().unwrap().unwrap();

@@ -18,6 +18,9 @@ mod archive_tests;
 pub mod console;
 pub mod deployment;
 pub mod dispatcher;
+pub mod errand;
+#[cfg(test)]
+mod errand_tests;
 pub mod executor;
 pub mod letters;
 pub mod listener;

@@ -11,11 +11,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Select, Sender, TryRecvError
 use tokio::sync::oneshot;
 
 use super::archive::{Archive, Attempt};
+use super::errand::{self, Deed, Errand, Replays};
 use crate::dispatch::{Key, Progress, StubKey};
 use crate::event::{Envelope, Epoch, Uid};
 use crate::sink::parking::Label;
 use crate::source::{Accepted, Refused};
 use crate::store::shelf::ShelfError;
+use crate::time::unix_nanos;
 
 /// What the loop wants written: attempts, what became of them, and how far the queue is settled.
 #[derive(Debug, Default)]
@@ -68,7 +70,20 @@ pub struct Scribe {
     pub healthy: Arc<AtomicBool>,
     /// Parked records that are asked for and could not be read yet.
     pub unread: Vec<(StubKey, u64)>,
+    pub errands: Receiver<Commission>,
+    /// What dead letters can be replayed to.
+    pub replays: Replays,
 }
+
+/// An errand, and who waits for it.
+#[derive(Debug)]
+pub struct Commission {
+    pub errand: Errand,
+    pub answer: Sender<Moved>,
+}
+
+/// How far it got, or why it did not.
+pub type Moved = Result<errand::Progress, String>;
 
 /// Where the scribe's answers go.
 #[derive(Debug)]
@@ -84,6 +99,9 @@ struct Group {
     accepted: Vec<oneshot::Sender<Result<(), Refused>>>,
     fetches: Vec<(StubKey, u64)>,
     progress: Option<Progress>,
+    /// What an errand has parked, and what is to be said of it once that is durable.
+    unparked: Vec<Label>,
+    errand: Option<(Sender<Moved>, Moved)>,
     messages: usize,
     bytes: usize,
 }
@@ -92,6 +110,7 @@ impl Scribe {
     /// Runs until both channels are closed and everything is on disk.
     pub fn run(mut self, intake: &Receiver<Accepted>, batches: &Receiver<Batch>, answers: &Answers) {
         let (mut intake_open, mut batches_open) = (true, true);
+        let (errands, mut errands_open) = (self.errands.clone(), true);
         while intake_open || batches_open {
             // Also after the last commit and while nothing comes: room that came free makes the worker ready again.
             let refusal = self.refusal();
@@ -102,6 +121,9 @@ impl Scribe {
             }
             if batches_open {
                 select.recv(batches);
+            }
+            if errands_open {
+                select.recv(&errands);
             }
             if select.ready_timeout(LOOK).is_err() {
                 let fetched = self.fetch(Vec::new());
@@ -127,6 +149,11 @@ impl Scribe {
                 if !group.has_room() {
                     break;
                 }
+            }
+            match errands.try_recv() {
+                Ok(commission) => self.run_errand(commission, refusal, &mut group),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => errands_open = false,
             }
             self.commit(group, intake, answers);
         }
@@ -166,6 +193,20 @@ impl Scribe {
         }
     }
 
+    /// Dropping makes room, so it is never refused.
+    fn run_errand(&mut self, commission: Commission, refusal: Option<Refused>, group: &mut Group) {
+        let Commission { errand, answer } = commission;
+        let no_room = errand.deed != Deed::Drop && refusal == Some(Refused::DiskFull);
+        let progress = if no_room {
+            Err("the disk has less room left than data.min-free: make some, or drop dead letters".to_owned())
+        } else {
+            errand
+                .run(&mut self.archive, &self.replays, unix_nanos(), &mut group.unparked)
+                .map_err(|error| error.to_string())
+        };
+        group.errand = Some((answer, progress));
+    }
+
     /// Writes until it succeeds: publishers are told of a failure at once, but what has been attempted is never
     /// forgotten, and nothing settles before it is on disk.
     fn commit(&mut self, mut group: Group, intake: &Receiver<Accepted>, answers: &Answers) {
@@ -186,9 +227,15 @@ impl Scribe {
                     let settled = Settled {
                         answers: written.answers,
                         fetched: self.fetch(group.fetches),
+                        unparked: group.unparked,
                         ..Settled::default()
                     };
                     tell(answers, settled);
+                    if let Some((answer, progress)) = group.errand {
+                        // Whoever asked may have gone.
+                        let _ = answer.try_send(progress);
+                        self.sweep();
+                    }
                     if let Some(progress) = &group.progress {
                         let evict_below = self.forget(progress);
                         tell(answers, Settled { evict_below, ..Settled::default() });
@@ -224,6 +271,12 @@ impl Scribe {
                 tracing::error!(%error, "what is done with can't be dropped from disk");
                 None
             }
+        }
+    }
+
+    fn sweep(&mut self) {
+        if let Err(error) = self.archive.sweep() {
+            tracing::error!(%error, "the disk of dead letters that are gone can't be given back");
         }
     }
 

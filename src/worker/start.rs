@@ -16,6 +16,7 @@ use super::archive::{self, Archive};
 use super::console::{self, Console};
 use super::deployment::Deployment;
 use super::dispatcher::{Begun, Channels, Dispatcher, Drained, Request};
+use super::errand::Replays;
 use super::executor::Executor;
 use super::listener;
 use super::lock::Lock;
@@ -35,6 +36,8 @@ use crate::time::unix_nanos;
 
 /// Requests that may wait for the scribe at once.
 const INTAKE: usize = 4096;
+/// Errands that may wait for the scribe at once.
+const ERRANDS: usize = 4;
 /// Segments of the queue that are read ahead.
 const READ_AHEAD: usize = 4;
 /// How long open connections get to finish their request once the worker stops.
@@ -126,6 +129,9 @@ impl Worker {
         let (settled_sender, settled) = bounded(64);
         let (done_sender, done) = bounded(executors * 8);
         let (requests_sender, requests) = bounded(64);
+        let (errands_sender, errands) = bounded(ERRANDS);
+        let replays = Replays::of(config, settings);
+        let triggers = replays.triggers.clone();
 
         let mut others = Vec::new();
         let mut jobs_senders = Vec::new();
@@ -160,6 +166,8 @@ impl Worker {
             disk: Disk::new(data.to_owned()),
             healthy: Arc::clone(&healthy),
             unread: Vec::new(),
+            errands,
+            replays,
         };
         let source = QueueSource::open(Arc::clone(&store.queue), queue_uid, progress.watermark)
             .map_err(|e| failed("the queue can't be read", e))?;
@@ -214,7 +222,8 @@ impl Worker {
         answering.push(Server::start({
             let listener = console::listen(data)
                 .map_err(|e| failed(format!("the console {} can't be opened", socket.display()), e))?;
-            let console = Console { store, dispatcher: requests_sender.clone() };
+            let console =
+                Console { store, dispatcher: requests_sender.clone(), scribe: errands_sender, triggers };
             move |stop| console.serve(listener, stop)
         }));
         if waiting > 0 {

@@ -1,7 +1,11 @@
-//! `weir dlq`: the dead letters, looked at.
+//! `weir dlq`: the dead letters, looked at, delivered again, dropped.
 
+pub mod drop;
 mod filters;
 pub mod list;
+pub mod replay;
+mod round;
+mod selection;
 pub mod show;
 
 use clap::{Args, Subcommand};
@@ -16,7 +20,9 @@ The running worker is asked; if none runs, the directory is opened.
 
 Examples:
   weir dlq list --trigger process-payments --since 2h
-  weir dlq show 3")]
+  weir dlq show 3
+  weir dlq replay --reason unreachable --dry-run
+  weir dlq drop --until 30d --yes")]
 pub struct Dlq {
     #[command(subcommand)]
     command: Command,
@@ -28,6 +34,10 @@ enum Command {
     List(list::List),
     /// Show one dead letter: its event, and what it failed of
     Show(show::Show),
+    /// Deliver dead letters again
+    Replay(replay::Replay),
+    /// Forget dead letters for good, and give their disk back
+    Drop(drop::Drop),
 }
 
 impl Dlq {
@@ -35,6 +45,8 @@ impl Dlq {
         match &self.command {
             Command::List(list) => list.main(),
             Command::Show(show) => show.main(),
+            Command::Replay(replay) => replay.main(),
+            Command::Drop(drop) => drop.main(),
         }
     }
 }
