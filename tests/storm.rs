@@ -5,10 +5,18 @@
 
 mod worker;
 
+#[path = "storm/account.rs"]
+mod account;
+#[path = "storm/crowd.rs"]
+mod crowd;
 #[path = "storm/dice.rs"]
 mod dice;
+#[path = "storm/gauge.rs"]
+mod gauge;
 #[path = "storm/halves.rs"]
 mod halves;
+#[path = "storm/parked.rs"]
+mod parked;
 #[path = "storm/publisher.rs"]
 mod publisher;
 #[path = "storm/verdict.rs"]

@@ -80,6 +80,14 @@ impl Running {
         Ok(running)
     }
 
+    /// Starts one, and kills it after that time, ready or not.
+    pub fn killed_after(home: &Home, options: &[&str], time: Duration) {
+        let mut child = spawn(home, options, &home.path().join("log-killed"));
+        std::thread::sleep(time);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     pub fn http(&self) -> SocketAddr {
         self.http
     }
