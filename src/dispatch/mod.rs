@@ -21,6 +21,7 @@ pub mod policy;
 pub mod progress;
 mod route;
 pub mod slots;
+mod sweep;
 mod timers;
 
 pub use core::{Core, Counts, Limits, Table};

@@ -1,13 +1,12 @@
 //! Parking: deliveries that would be in memory for too long are written aside, and come back when it is their time. What
 //! stays of each is a stub. A lane of which something is parked runs that first.
 
-use std::collections::VecDeque;
-
 use super::core::{Core, TURN};
 use super::delivery::{Counted, Delivery, InFlight, Key, State};
 use super::lane::{LaneId, LaneKey};
 use super::message::{Effect, Parked, Stub};
 use super::slots::{self, Slots};
+use super::sweep::Sweep;
 use super::timers::Timer;
 use crate::event::{Envelope, Uid};
 use crate::time::Moment;
@@ -38,12 +37,16 @@ enum Due {
     Stub(StubKey),
 }
 
+/// Of a lane, so many records are fetched together at most with what stands between them: what stands further away is
+/// fetched when the sweep has come there.
+const NEAR: u64 = 4096;
+
 /// All that is parked.
 #[derive(Debug, Default)]
 pub(super) struct Stubs {
     places: Slots<OfStub, Place>,
-    /// What may be fetched as soon as there is room.
-    due: VecDeque<Due>,
+    /// What may be fetched as soon as there is room, by the partition and the id of the first record.
+    due: Sweep<(u32, u64), Due>,
     fetching: usize,
     /// Deliveries on their way to being parked.
     pub(super) parking: usize,
@@ -58,6 +61,11 @@ impl Stubs {
 
     pub(super) fn fetching(&self) -> usize {
         self.fetching
+    }
+
+    fn due_now(&mut self, first: StubKey, due: Due) {
+        let place = &self.places[first];
+        self.due.insert((place.partition, place.id), due);
     }
 
     /// Forgets those of a partition.
@@ -290,7 +298,10 @@ impl Core {
                 self.lanes[key].fetch_due = Some(until);
                 self.timers.set(until, Timer::Lane(key));
             }
-            None => self.stubs.due.push_back(Due::Lane(key)),
+            None => match self.lanes[key].parked.front() {
+                Some(&first) => self.stubs.due_now(first, Due::Lane(key)),
+                None => self.advance(key),
+            },
         }
     }
 
@@ -298,7 +309,7 @@ impl Core {
         let Some(place) = self.stubs.places.get(key) else { return };
         match self.pause_of(place.trigger, now) {
             Some(until) => self.timers.set(until, Timer::Stub(key)),
-            None => self.stubs.due.push_back(Due::Stub(key)),
+            None => self.stubs.due_now(key, Due::Stub(key)),
         }
     }
 
@@ -315,7 +326,7 @@ impl Core {
     /// Fetches what is due while there is room, and leaves half of the room to what is new.
     pub(super) fn fetch<R>(&mut self, now: Moment, effects: &mut Vec<Effect<R>>) {
         while !self.draining && self.may_fetch() {
-            match self.stubs.due.pop_front() {
+            match self.stubs.due.next() {
                 None => return,
                 Some(Due::Stub(key)) => {
                     if self.stubs.places.get(key).is_some_and(|place| !place.fetching) {
@@ -344,10 +355,12 @@ impl Core {
         }
         let before = lane.members.front().map_or(u64::MAX, |&member| self.deliveries[member].order);
         let reached = self.partitions[lane.id.partition].reached;
+        let id = lane.parked.front().map_or(0, |&first| self.stubs[first].id);
         // One that was the first in an earlier life may have to wait for longer than those before it.
         let next = |stub: &&StubKey| {
             let place = &self.stubs[**stub];
-            place.order < before && place.order <= reached && place.due <= now
+            let near = place.id.abs_diff(id) < NEAR;
+            place.order < before && place.order <= reached && place.due <= now && near
         };
         let count = lane.parked.iter().take(TURN).take_while(next).count();
         if count == 0 {
