@@ -4,7 +4,7 @@
 mod worker;
 
 use weir::worker::query::EntryLine;
-use worker::{Home, Running, eventually, guests};
+use worker::{Home, Running, eventually, guests, running};
 
 /// A trigger of `broker` for events of type `ty`, and more of its spec. Functions are named after their modules.
 fn trigger(name: &str, broker: &str, filter: &str, function: &str, more: &str) -> String {
@@ -137,6 +137,35 @@ fn what_waits_longer_than_the_hold_limit_is_parked_with_its_key_and_comes_back_i
     let attempts: Vec<_> = home.about("bad").iter().map(|entry| entry.attempt).collect();
     assert_eq!(attempts, (1..=attempts.len() as u32).collect::<Vec<_>>());
     assert!(home.about("behind-0").iter().all(|entry| entry.attempt == 1));
+}
+
+/// All room is taken by what is parked, so nothing new comes in; what goes then must make room by itself.
+#[test]
+fn a_queue_that_is_full_of_what_is_parked_takes_events_again_once_that_is_done() {
+    let home = home(
+        &[("brittle", guests::brittle())],
+        &[trigger("tasks", "default", "type: task", "brittle", "delivery: {retry: 99, backoffDelay: PT1S}")],
+    );
+    let options = ["hold.time=0s", "breaker.failures=0", "queue.max-bytes=1MiB"];
+    let options: Vec<_> = options.iter().flat_map(|option| ["--set", option]).collect();
+    let worker = Running::start(&home, &options);
+    let mut connection = worker.connect();
+    let data = format!("\"!{}\"", "x".repeat(10_000));
+    let mut publish = |id: &str| running::post(&mut connection, "task", id, &[], &data).unwrap().status;
+    let taken = (0..1_000).take_while(|n| publish(&n.to_string()) == 202).count();
+    assert!(taken < 1_000, "the queue is never full");
+    worker.kill();
+
+    home.write("brittle.wasm", &guests::audit());
+    let worker = Running::start(&home, &options);
+    eventually("all that was parked is done", || (home.status().parked == 0).then_some(()));
+    let mut connection = worker.connect();
+    eventually("there is room again", || {
+        let answer = running::post(&mut connection, "task", "new", &[], &data).unwrap();
+        (answer.status == 202).then_some(())
+    });
+    assert_eq!(worker.terminate().code, Some(0));
+    assert_eq!(home.succeeded("default/tasks").len(), taken + 1);
 }
 
 #[test]
