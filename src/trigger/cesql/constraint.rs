@@ -1,0 +1,87 @@
+//! What must hold of one attribute for an expression to be true: what an index can use.
+
+use super::Value;
+use super::ast::{Expr, Node, Operator};
+
+/// The texts of which `name` must be one, in every event of which `expr` is true; `None`: nothing is known of it.
+pub(super) fn wanted<'e>(expr: &'e Expr, name: &str) -> Option<Vec<&'e str>> {
+    let is_it = |expr: &Expr| matches!(&expr.node, Node::Attribute(attribute) if **attribute == *name);
+    match &expr.node {
+        Node::In { operand, set, negated: false } if is_it(operand) => set.iter().map(text).collect(),
+        Node::Chain { first, links } => match links.as_slice() {
+            // The type of the right operand decides: a text on the right is compared as text.
+            [link] if link.operator == Operator::Equal && is_it(first) => Some(vec![text(&link.operand)?]),
+            [link] if link.operator == Operator::Equal && is_it(&link.operand) => Some(vec![text(first)?]),
+            links => {
+                let mut all = wanted(first, name);
+                for link in links {
+                    let next = wanted(&link.operand, name);
+                    all = match link.operator {
+                        Operator::And => all.or(next),
+                        // One of both must be true.
+                        Operator::Or | Operator::Xor => all.zip(next).map(|(all, next)| [all, next].concat()),
+                        _ => return None,
+                    };
+                }
+                all
+            }
+        },
+        _ => None,
+    }
+}
+
+/// What must each be true for `expr` to be, in place of which they can be asked one by one.
+pub(super) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
+    match &expr.node {
+        Node::Chain { first, links } if links.iter().all(|link| link.operator == Operator::And) => {
+            std::iter::once(&**first)
+                .chain(links.iter().map(|link| &link.operand))
+                .flat_map(conjuncts)
+                .collect()
+        }
+        _ => vec![expr],
+    }
+}
+
+fn text(expr: &Expr) -> Option<&str> {
+    match &expr.node {
+        Node::Literal(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parser::parse;
+    use super::*;
+
+    #[test]
+    fn what_an_index_can_use() {
+        for (text, expected) in [
+            ("type = 'a'", Some(vec!["a"])),
+            ("'a' = TYPE AND x = 1", Some(vec!["a"])),
+            ("x = 1 AND (source LIKE 'b%' AND type = 'a')", Some(vec!["a"])),
+            ("type = 'a' OR type = 'b' AND x = 1", Some(vec!["a", "b"])),
+            ("x = 1 AND type = 'a' OR type = 'b'", Some(vec!["a", "b"])),
+            ("type IN ('a', 'b')", Some(vec!["a", "b"])),
+            ("type = 'a' OR x = 1", None),
+            ("type NOT IN ('a', 'b')", None),
+            ("type IN ('a', x)", None),
+            ("type != 'a'", None),
+            ("NOT (type = 'a')", None),
+            ("type = 'a' = x", None),
+            ("type = 1", None),
+            ("type = x", None),
+            ("source = 'a'", None),
+        ] {
+            assert_eq!(wanted(&parse(text).unwrap(), "type"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn conjuncts_are_the_operands_of_and() {
+        let of = |text| conjuncts(&parse(text).unwrap()).iter().map(|e| e.to_string()).collect::<Vec<_>>();
+        assert_eq!(of("a = 1 AND (b AND NOT c) AND d < 2"), ["a = 1", "b", "NOT c", "d < 2"]);
+        assert_eq!(of("a AND b OR c"), ["a AND b OR c"]);
+    }
+}

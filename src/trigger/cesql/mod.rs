@@ -1,0 +1,109 @@
+//! CloudEvents SQL 1.0: expressions over an event's context attributes, read once and evaluated without surprises.
+//!
+//! [`Expression::parse`] reads, [`Expression::check`] finds what can be known wrong before any event comes,
+//! [`Expression::evaluate`] gives a value and a list of errors (the specification's complete mode), and
+//! [`Expression::matches`] is what a filter asks: true, and no error. Reading is bounded in length and depth, evaluation in
+//! time and memory by what was read; neither panics. All that it knows of an event is [`Attributes`].
+//!
+//! Where the specification, its grammar and its tests disagree: AND, OR and XOR have one level of precedence and apply
+//! from left to right; a minus is an operator and not part of a number, so `4-1` is 3; names of attributes may be written
+//! in any case; `''` in a text is not an escape; an integer can always be cast to a boolean.
+
+#[cfg(test)]
+mod arbitrary;
+mod ast;
+mod cast;
+mod check;
+mod constraint;
+mod error;
+mod evaluate;
+mod functions;
+mod lexer;
+mod like;
+mod parser;
+mod print;
+mod span;
+mod token;
+mod value;
+
+pub use check::Findings;
+pub use error::{Error, Kind};
+pub use parser::{MAX_DEPTH, MAX_LENGTH};
+pub use span::Span;
+pub use value::{Type, Value};
+
+use std::fmt;
+
+use ast::Expr;
+use evaluate::Evaluator;
+
+/// The context attributes of an event, by name in lower case.
+pub trait Attributes {
+    fn attribute(&self, name: &str) -> Option<Value<'_>>;
+}
+
+/// An expression, ready to be evaluated as often as wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expression {
+    text: Box<str>,
+    root: Expr,
+}
+
+/// What an event makes of an expression. There is always a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluation<'e> {
+    pub value: Value<'e>,
+    /// In the order they arose; none beyond the first 32.
+    pub errors: Vec<Error>,
+}
+
+impl Expression {
+    pub fn parse(text: &str) -> Result<Expression, Error> {
+        Ok(Expression { text: text.into(), root: parser::parse(text)? })
+    }
+
+    pub fn check(&self) -> Findings {
+        check::check(&self.text, &self.root)
+    }
+
+    pub fn evaluate<'e>(&'e self, attributes: &'e (impl Attributes + ?Sized)) -> Evaluation<'e> {
+        let mut evaluator = Evaluator { attributes, errors: Vec::new() };
+        let value = evaluator.evaluate(&self.root).value;
+        Evaluation { value, errors: evaluator.errors }
+    }
+
+    /// Whether it is true, without any error.
+    pub fn matches(&self, attributes: &(impl Attributes + ?Sized)) -> bool {
+        let found = Evaluator { attributes, errors: () }.evaluate(&self.root);
+        !found.failed && found.value == Value::Boolean(true)
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The texts of which the attribute must be one in every event that matches; `None`: nothing is known of it.
+    pub fn wants(&self, attribute: &str) -> Option<Vec<&str>> {
+        constraint::wanted(&self.root, attribute)
+    }
+
+    /// Expressions that all match where this one does, and only there. They say less each, and can be asked one by one.
+    pub fn conjuncts(&self) -> Vec<Expression> {
+        let all = constraint::conjuncts(&self.root);
+        all.into_iter().map(|root| Expression { text: self.text.clone(), root: root.clone() }).collect()
+    }
+
+    /// Whether it asks for these attributes at most.
+    pub fn asks_only(&self, names: &[&str]) -> bool {
+        let mut only = true;
+        self.root.attributes(&mut |name| only &= names.contains(&name));
+        only
+    }
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root.fmt(f)
+    }
+}
