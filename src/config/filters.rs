@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::trigger::Filter;
 
+use super::cesql;
 use super::diagnostic::Report;
-use super::node::{Kind, Node};
+use super::node::{Entry, Kind, Node};
 use super::reader::{self, Fields};
 use super::spelling::{did_you_mean, listed};
 
-/// Dialects of the CloudEvents Subscriptions API that are known and not yet run.
-const LATER: [&str; 7] = ["prefix", "suffix", "all", "any", "not", "cesql", "sql"];
+/// `sql` is what the CloudEvents Subscriptions API calls the dialect that is `cesql` to Knative.
+const DIALECTS: [&str; 8] = ["exact", "prefix", "suffix", "all", "any", "not", "cesql", "sql"];
 
 /// The filter of a trigger's spec; `None` where it is in error.
 pub(super) fn read(spec: &mut Fields<'_>, report: &mut Report<'_>) -> Option<Filter> {
@@ -18,30 +19,29 @@ pub(super) fn read(spec: &mut Fields<'_>, report: &mut Report<'_>) -> Option<Fil
         .entry("filter")
         .map(|entry| (entry.key_span, of_attributes(&entry.value, spec.below("filter"), report)));
     let by_dialects = match spec.optional("filters") {
-        Some(node) => of_dialects(node, &spec.below("filters"), report)?,
+        // An empty list is as if it were not there.
+        Some(Node { kind: Kind::Seq(items), .. }) if items.is_empty() => None,
+        Some(node) => Some(all_of(node, &spec.below("filters"), report)),
         None => None,
     };
-    let pairs = match (by_attributes, by_dialects) {
+    match (by_attributes, by_dialects) {
         (Some((span, _)), Some(dialects)) => {
             report
                 .warning(span, format!("{}: 'filter' has no effect, as 'filters' stands here too", spec.path))
                 .help("remove 'filter'");
             dialects
         }
-        (Some((_, attributes)), None) => attributes?,
+        (Some((_, attributes)), None) => attributes,
         (None, Some(dialects)) => dialects,
-        (None, None) => Vec::new(),
-    };
-    Some(Filter::exact(pairs))
+        (None, None) => Some(Filter::default()),
+    }
 }
 
-type Pairs = Vec<(String, String)>;
-
-fn of_attributes(node: &Node, path: String, report: &mut Report<'_>) -> Option<Pairs> {
+fn of_attributes(node: &Node, path: String, report: &mut Report<'_>) -> Option<Filter> {
     let mut fields = Fields::of(node, path, report)?;
-    let pairs = match fields.optional("attributes") {
-        Some(attributes) => exact(attributes, &fields.below("attributes"), true, report),
-        None => Some(Vec::new()),
+    let filter = match fields.optional("attributes") {
+        Some(attributes) => pairs(attributes, &fields.below("attributes"), true, report).map(Filter::exact),
+        None => Some(Filter::default()),
     };
     let loose: Vec<_> = fields.unknown().filter(|entry| is_attribute(&entry.key)).collect();
     let misspelt = |key: &str| did_you_mean(key, ["attributes"]).is_some();
@@ -55,11 +55,19 @@ fn of_attributes(node: &Node, path: String, report: &mut Report<'_>) -> Option<P
         return None;
     }
     fields.finish(report);
-    pairs
+    filter
 }
 
-/// `Some(None)`: an empty list, which is as if it were not there.
-fn of_dialects(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Option<Pairs>> {
+/// A list of filters that must all match.
+fn all_of(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Filter> {
+    let filters = list(node, path, report)?;
+    let mut wanted = BTreeMap::new();
+    contradictions(node, path, &mut wanted, node, report);
+    Some(Filter::all(filters))
+}
+
+/// One filter or more; all of them are read, so that all mistakes are found.
+fn list(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Vec<Filter>> {
     let Kind::Seq(items) = &node.kind else {
         let help = matches!(node.kind, Kind::Map(_)).then(|| "begin each filter with '- '".to_owned());
         report
@@ -67,27 +75,45 @@ fn of_dialects(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Optio
             .maybe_help(help);
         return None;
     };
-    let each: Vec<Option<Pairs>> =
+    if items.is_empty() {
+        report
+            .error(node.span, format!("{path}: a list without a filter says nothing"))
+            .help("add a filter, or remove the list");
+        return None;
+    }
+    let each: Vec<Option<Filter>> =
         items.iter().enumerate().map(|(n, item)| of_dialect(item, format!("{path}[{n}]"), report)).collect();
-    if each.is_empty() {
-        return Some(None);
-    }
-    let pairs: Pairs = each.into_iter().collect::<Option<Vec<Pairs>>>()?.concat();
-    let mut wanted = BTreeMap::new();
-    for (name, value) in &pairs {
-        if let Some(other) = wanted.insert(name, value).filter(|other| *other != value) {
-            report
-                .warning(
-                    node.span,
-                    format!("{path}: no event matches: '{name}' can't be both '{other}' and '{value}'"),
-                )
-                .help("all filters of the list must match");
-        }
-    }
-    Some(Some(pairs))
+    each.into_iter().collect()
 }
 
-fn of_dialect(node: &Node, path: String, report: &mut Report<'_>) -> Option<Pairs> {
+/// Of filters that must all match: warns of attributes that would have to be two things at once.
+fn contradictions<'n>(
+    list: &'n Node,
+    path: &str,
+    wanted: &mut BTreeMap<&'n str, &'n str>,
+    at: &Node,
+    report: &mut Report<'_>,
+) {
+    let Kind::Seq(items) = &list.kind else { return };
+    for item in items {
+        if let Some(entry) = item.get("all") {
+            contradictions(&entry.value, path, wanted, at, report);
+        }
+        let Some(Entry { value: Node { kind: Kind::Map(entries), .. }, .. }) = item.get("exact") else {
+            continue;
+        };
+        for Entry { key: name, value, .. } in entries {
+            let Some(value) = value.text() else { continue };
+            if let Some(other) = wanted.insert(name, value).filter(|other| *other != value) {
+                let message =
+                    format!("{path}: no event matches: '{name}' can't be both '{other}' and '{value}'");
+                report.warning(at.span, message).help("all filters of the list must match");
+            }
+        }
+    }
+}
+
+fn of_dialect(node: &Node, path: String, report: &mut Report<'_>) -> Option<Filter> {
     let fields = Fields::of(node, path, report)?;
     let Kind::Map(entries) = &node.kind else { return None };
     let [entry] = entries.as_slice() else {
@@ -99,40 +125,53 @@ fn of_dialect(node: &Node, path: String, report: &mut Report<'_>) -> Option<Pair
         report.error(entries.get(1).map_or(node.span, |second| second.key_span), message).help(help);
         return None;
     };
-    let path = fields.below(&entry.key);
+    let (value, path) = (&entry.value, fields.below(&entry.key));
     match &*entry.key {
-        "exact" => exact(&entry.value, &path, false, report),
-        later if LATER.contains(&later) => {
-            report
-                .error(
-                    entry.key_span,
-                    format!("the filter dialect '{later}' is not supported by this version"),
-                )
-                .help("only 'exact' is");
-            None
-        }
+        "exact" => pairs(value, &path, false, report).map(Filter::exact),
+        "prefix" => pairs(value, &path, false, report).map(Filter::prefix),
+        "suffix" => pairs(value, &path, false, report).map(Filter::suffix),
+        "all" => all_of(value, &path, report),
+        "any" => list(value, &path, report).map(Filter::any),
+        "not" => negated(value, path, report),
+        "cesql" | "sql" => cesql::read(value, &path, report).map(Filter::cesql),
         other => {
-            let known = || LATER.into_iter().chain(["exact"]);
-            let help = if other == "and" {
-                Some("did you mean 'all'?".into())
-            } else {
-                did_you_mean(other, known())
+            let help = match other {
+                "and" => Some("did you mean 'all'?".into()),
+                "or" => Some("did you mean 'any'?".into()),
+                other => did_you_mean(other, DIALECTS),
             };
             report
                 .error(entry.key_span, format!("unknown filter dialect '{other}' in {}", fields.path))
-                .help(help.unwrap_or_else(|| format!("dialects are {}", listed(known()))));
+                .help(help.unwrap_or_else(|| format!("dialects are {}", listed(DIALECTS))));
             None
         }
     }
 }
 
+fn negated(node: &Node, path: String, report: &mut Report<'_>) -> Option<Filter> {
+    if let Kind::Seq(_) = &node.kind {
+        report
+            .error(node.span, format!("{path}: expected one filter, found a list"))
+            .help("write 'not: {any: […]}' for none of them, 'not: {all: […]}' for not all of them");
+        return None;
+    }
+    of_dialect(node, path, report).map(std::ops::Not::not)
+}
+
 /// A map of attributes to the values they must have.
-fn exact(node: &Node, path: &str, may_be_empty: bool, report: &mut Report<'_>) -> Option<Pairs> {
+fn pairs(
+    node: &Node,
+    path: &str,
+    may_be_empty: bool,
+    report: &mut Report<'_>,
+) -> Option<Vec<(String, String)>> {
     let Kind::Map(entries) = &node.kind else {
         return reader::wrong(node, path, "a map of attributes", report);
     };
     if entries.is_empty() && !may_be_empty {
-        report.error(node.span, format!("{path}: no attribute to match would match everything"));
+        report
+            .error(node.span, format!("{path}: no attribute to match would match everything"))
+            .help("name one: {type: …}");
         return None;
     }
     let mut pairs = Some(Vec::new());
@@ -151,18 +190,22 @@ fn exact(node: &Node, path: &str, may_be_empty: bool, report: &mut Report<'_>) -
         }
         let value_path = format!("{path}.{name}");
         let value = if entry.value.is_null() {
-            report
-                .error(entry.key_span, format!("{value_path}: expected a string, found nothing"))
-                .help("write \"\" to ask that the attribute is there and not empty");
+            report.error(entry.key_span, format!("{value_path}: expected a string, found nothing")).help(
+                if may_be_empty {
+                    "write \"\" to ask that the attribute is there and not empty"
+                } else {
+                    "write the value that it must have"
+                },
+            );
             None
         } else {
             reader::string(&entry.value, &value_path, report)
         };
         match value {
             Some("") if !may_be_empty => {
-                report
-                    .error(entry.value.span, format!("{value_path}: the value is empty"))
-                    .help("only filter.attributes may ask for 'there and not empty' by \"\"");
+                report.error(entry.value.span, format!("{value_path}: the value is empty")).help(format!(
+                    "'cesql: EXISTS {name}' asks that it is there; \"\" does in filter.attributes alone"
+                ));
                 pairs = None;
             }
             Some(value) => {

@@ -6,12 +6,14 @@
 //! own `weir.yaml`.
 
 mod broker;
+mod cesql;
 mod delivery;
 pub mod diagnostic;
 mod document;
 mod files;
 mod filters;
 mod function;
+mod inside;
 mod link;
 mod metadata;
 mod node;

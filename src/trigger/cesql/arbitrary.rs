@@ -230,6 +230,6 @@ fn the_deepest_tree_is_evaluated_checked_and_dropped() {
     expression.check();
     let event = BTreeMap::from([("a".to_owned(), Value::Integer(1))]);
     assert_eq!(expression.evaluate(&event).errors, []);
-    let row = vec!["a = 2"; 8_000].join(" OR ");
+    let row = vec!["a = 2"; 7_000].join(" OR ");
     assert!(!Expression::parse(&row).unwrap().matches(&event));
 }
