@@ -10,15 +10,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sled::Transactional;
+use sled::transaction::ConflictableTransactionResult;
+
 use super::disk::{Cause, Disk, States, Volume};
 
-/// The layout of a volume stands in its directory's name. A worker reads its own and the one before; there is none yet.
-const VOLUME: &str = "volume-1-";
+/// The layout of a volume stands in its directory's name. A worker reads its own and the one before.
+const VOLUME: &str = "volume-2-";
+/// Had states among the segments.
+const VOLUME_BEFORE: &str = "volume-1-";
 const ANY_VOLUME: &str = "volume-";
 const DROPPED: &str = "dropped-";
 
 const SEGMENT: &[u8] = b"segment/";
-const STATE: &[u8] = b"state/";
+/// States have a tree of their own: sled writes a whole page for what changes in it, and with a page of segments that
+/// would be a megabyte for every flush.
+const STATES: &str = "states";
+const STATE_BEFORE: &[u8] = b"state/";
 /// As little as sled takes: pages are written once and read once.
 const CACHE: u64 = 1 << 20;
 
@@ -48,8 +56,15 @@ impl Disk for Directory {
     fn list(&self) -> Result<Vec<(u64, u64)>, Cause> {
         let mut volumes = Vec::new();
         for entry in fs::read_dir(&self.0)? {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            let mut path = entry?.path();
+            let mut name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+            if let Some(first) = name.strip_prefix(VOLUME_BEFORE) {
+                // It is this one's layout once it has been opened.
+                name = format!("{VOLUME}{first}");
+                let renamed = self.0.join(&name);
+                fs::rename(&path, &renamed)?;
+                path = renamed;
+            }
             if name.starts_with(DROPPED) {
                 // A drop that a crash interrupted.
                 fs::remove_dir_all(&path)?;
@@ -77,7 +92,7 @@ impl Disk for Directory {
     }
 
     fn open(&self, first: u64) -> Result<Arc<dyn Volume>, Cause> {
-        Ok(Arc::new(Database(patiently(&self.volume(first))?)))
+        Ok(Arc::new(Database::of(&patiently(&self.volume(first))?)?))
     }
 
     fn remove(&self, first: u64) -> Result<(), Cause> {
@@ -106,53 +121,84 @@ fn patiently(path: &Path) -> Result<sled::Db, Cause> {
 }
 
 #[derive(Debug)]
-struct Database(sled::Db);
+struct Database {
+    segments: sled::Tree,
+    states: sled::Tree,
+}
+
+impl Database {
+    fn of(db: &sled::Db) -> Result<Database, Cause> {
+        let (segments, states): (sled::Tree, _) = ((**db).clone(), db.open_tree(STATES)?);
+        let database = Database { segments, states };
+        database.separate()?;
+        Ok(database)
+    }
+
+    /// Moves states away from among the segments, where the layout before had them.
+    fn separate(&self) -> Result<(), Cause> {
+        let (mut gone, mut come) = (sled::Batch::default(), sled::Batch::default());
+        let mut any = false;
+        for state in self.segments.scan_prefix(STATE_BEFORE) {
+            let (key, value) = state?;
+            come.insert(&key[STATE_BEFORE.len()..], value);
+            gone.remove(key);
+            any = true;
+        }
+        if any { self.apply(&gone, &come) } else { Ok(()) }
+    }
+
+    /// Both or neither, and on disk.
+    fn apply(&self, segments: &sled::Batch, states: &sled::Batch) -> Result<(), Cause> {
+        (&self.segments, &self.states).transaction(
+            |(s, t)| -> ConflictableTransactionResult<(), sled::Error> {
+                s.apply_batch(segments)?;
+                Ok(t.apply_batch(states)?)
+            },
+        )?;
+        self.segments.flush()?;
+        Ok(())
+    }
+}
 
 impl Volume for Database {
     fn get(&self, segment: u64) -> Result<Option<Vec<u8>>, Cause> {
-        Ok(self.0.get(segment_key(segment))?.map(|bytes| bytes.to_vec()))
+        Ok(self.segments.get(segment_key(segment))?.map(|bytes| bytes.to_vec()))
     }
 
     fn state(&self, name: &str) -> Result<Option<Vec<u8>>, Cause> {
-        Ok(self.0.get(state_key(name))?.map(|bytes| bytes.to_vec()))
+        Ok(self.states.get(name)?.map(|bytes| bytes.to_vec()))
     }
 
     fn states(&self) -> Result<States, Cause> {
         let mut states = States::new();
-        for state in self.0.scan_prefix(STATE) {
-            let (key, value) = state?;
-            states.insert(String::from_utf8(key[STATE.len()..].to_vec())?, value.to_vec());
+        for state in &self.states {
+            let (name, value) = state?;
+            states.insert(String::from_utf8(name.to_vec())?, value.to_vec());
         }
         Ok(states)
     }
 
     fn last_segment(&self) -> Result<Option<u64>, Cause> {
-        let Some(last) = self.0.scan_prefix(SEGMENT).next_back() else { return Ok(None) };
+        let Some(last) = self.segments.scan_prefix(SEGMENT).next_back() else { return Ok(None) };
         let (key, _) = last?;
         let number = key[SEGMENT.len()..].try_into().map_err(|_| format!("a segment has the key {key:?}"))?;
         Ok(Some(u64::from_be_bytes(number)))
     }
 
     fn write(&self, segments: &[(u64, Vec<u8>)], states: &States) -> Result<(), Cause> {
-        let mut batch = sled::Batch::default();
+        let (mut records, mut named) = (sled::Batch::default(), sled::Batch::default());
         for (number, segment) in segments {
-            batch.insert(segment_key(*number), segment.as_slice());
+            records.insert(segment_key(*number), segment.as_slice());
         }
         for (name, value) in states {
-            batch.insert(state_key(name), value.as_slice());
+            named.insert(name.as_bytes(), value.as_slice());
         }
-        self.0.apply_batch(batch)?;
-        self.0.flush()?;
-        Ok(())
+        self.apply(&records, &named)
     }
 }
 
 fn segment_key(number: u64) -> Vec<u8> {
     [SEGMENT, &number.to_be_bytes()].concat()
-}
-
-fn state_key(name: &str) -> Vec<u8> {
-    [STATE, name.as_bytes()].concat()
 }
 
 /// What a directory takes up on disk, without opening anything.
@@ -164,4 +210,49 @@ fn size(directory: &Path) -> io::Result<u64> {
         bytes += if about.is_dir() { size(&entry.path())? } else { about.len() };
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_of_layout_1_is_read_and_gone_on_with() {
+        let directory = tempfile::tempdir().unwrap();
+        let old = sled::open(directory.path().join("volume-1-0000000000000007")).unwrap();
+        old.insert(segment_key(7), b"seven").unwrap();
+        old.insert(b"state/progress", b"far").unwrap();
+        old.flush().unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let disk = Directory::make(directory.path()).unwrap();
+            assert_eq!(disk.list().unwrap().iter().map(|(first, _)| *first).collect::<Vec<_>>(), [7]);
+            let volume = disk.open(7).unwrap();
+            assert_eq!(
+                (volume.last_segment().unwrap(), volume.get(7).unwrap()),
+                (Some(7), Some(b"seven".to_vec()))
+            );
+            assert_eq!(volume.state("progress").unwrap(), Some(b"far".to_vec()));
+            assert_eq!(volume.states().unwrap(), States::from([("progress".to_owned(), b"far".to_vec())]));
+        }
+    }
+
+    /// What a state takes up on disk has nothing to do with the segments beside it.
+    #[test]
+    fn a_state_that_changes_often_takes_up_little() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = Directory::make(directory.path()).unwrap();
+        let volume = disk.open(0).unwrap();
+        let mut state = States::new();
+        for n in 0..8 {
+            volume.write(&[(n, vec![n as u8; 64 << 10])], &state).unwrap();
+        }
+        for n in 0..300_u64 {
+            state.insert("progress".to_owned(), n.to_le_bytes().to_vec());
+            volume.write(&[], &state).unwrap();
+        }
+        drop(volume);
+        let bytes = size(directory.path()).unwrap();
+        assert!(bytes < 4 << 20, "{bytes} bytes for half a MiB of segments and a few bytes of state");
+    }
 }
