@@ -146,7 +146,8 @@ impl Parking {
     pub fn labels(&mut self) -> Result<Vec<Label>, ShelfError> {
         let mut labels = Vec::new();
         for id in self.shelf.ids() {
-            let Some(bytes) = self.shelf.get(id)? else { continue };
+            let gone = || ShelfError::Gone { place: self.log.name(), record: id };
+            let bytes = self.shelf.get(id)?.ok_or_else(gone)?;
             let label = ParkedRecord::decode(bytes).and_then(|parked| Label::of(id, &parked));
             labels.push(label.map_err(|why| unreadable(&self.log, id, why))?);
         }

@@ -38,6 +38,8 @@ pub struct Log {
     pending: Mutex<Pending>,
     /// Segments below are on disk for good.
     flushed: AtomicU64,
+    /// There was nothing of it when it was opened.
+    is_new: bool,
 }
 
 /// A volume's place.
@@ -98,18 +100,22 @@ impl Log {
     }
 
     pub fn open_on(disk: Arc<dyn Disk>, limits: Limits) -> Result<Log, StoreError> {
-        let log = Log {
+        let found = disk.list();
+        let mut log = Log {
             disk,
             limits,
             volumes: RwLock::default(),
             doomed: Mutex::default(),
             pending: Mutex::default(),
             flushed: AtomicU64::new(0),
+            is_new: false,
         };
-        for (first, bytes) in log.disk.list().map_err(|e| log.error("look into", e))? {
+        for (first, bytes) in found.map_err(|e| log.error("look into", e))? {
             log.volumes_mut().insert(first, Slot { bytes, open: None });
         }
-        if log.volumes().is_empty() {
+        let is_new = log.volumes().is_empty();
+        log.is_new = is_new;
+        if is_new {
             log.add_volume(0)?;
         }
         let next = log.newest(|first, newest| -> Result<u64, Cause> {
@@ -219,6 +225,11 @@ impl Log {
     /// For people: where it is.
     pub fn name(&self) -> String {
         self.disk.name()
+    }
+
+    /// Was there nothing of it, not even an empty volume, when it was opened?
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// How many volumes it has.

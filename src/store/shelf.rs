@@ -346,8 +346,20 @@ fn chunks(mut records: &[(u64, Vec<u8>)]) -> impl Iterator<Item = &[(u64, Vec<u8
 #[derive(Debug)]
 pub enum ShelfError {
     Store(StoreError),
-    Missing { place: String, segment: u64 },
-    Corrupt { place: String, what: String, why: Corrupt },
+    Missing {
+        place: String,
+        segment: u64,
+    },
+    /// By its id.
+    Gone {
+        place: String,
+        record: u64,
+    },
+    Corrupt {
+        place: String,
+        what: String,
+        why: Corrupt,
+    },
 }
 
 impl From<StoreError> for ShelfError {
@@ -360,7 +372,16 @@ impl std::fmt::Display for ShelfError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ShelfError::Store(error) => error.fmt(f),
-            ShelfError::Missing { place, segment } => write!(f, "segment {segment} of {place} is not there"),
+            ShelfError::Missing { place, segment } => write!(
+                f,
+                "segment {segment} of {place} is not there: restore the data directory, or move {place} away to go on \
+                 without anything in it"
+            ),
+            ShelfError::Gone { place, record } => write!(
+                f,
+                "record {record} of {place} is not there: restore the data directory, or move {place} away to go on \
+                 without anything in it"
+            ),
             ShelfError::Corrupt { place, what, why } => write!(f, "{what} of {place} can't be read: {why}"),
         }
     }

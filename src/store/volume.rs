@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,7 +93,15 @@ impl Disk for Directory {
     }
 
     fn open(&self, first: u64) -> Result<Arc<dyn Volume>, Cause> {
-        Ok(Arc::new(Database::of(&patiently(&self.volume(first))?)?))
+        // sled panics over some of what a damaged disk leaves.
+        let opened = catch_unwind(|| {
+            let database = Database::of(&patiently(&self.volume(first))?)?;
+            database.last_segment()?;
+            Ok(Arc::new(database) as Arc<dyn Volume>)
+        });
+        opened.unwrap_or_else(|_| {
+            Err(format!("{VOLUME}{first:016x} is damaged: restore the data directory").into())
+        })
     }
 
     fn remove(&self, first: u64) -> Result<(), Cause> {

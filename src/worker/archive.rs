@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::beside;
 use super::query::Store;
 use crate::dispatch::{Key, Progress};
 use crate::event::segment::{Mark, Segment};
@@ -216,9 +217,13 @@ impl Archive {
         self.dead_letters.shelf_mut().write(with);
         self.write_parking(with);
         self.queue.write();
-        for log in [&store.journal, &store.dead_letters, &store.parking, &store.queue] {
+        for log in [&store.journal, &store.dead_letters, &store.parking] {
             log.flush()?;
         }
+        if store.queue.next() > before {
+            beside::note(&store);
+        }
+        store.queue.flush()?;
         (self.seen, self.settled) = (self.seeing, self.settling);
         self.unparked.append(&mut self.unparking);
         if !self.replayed.is_empty() {
@@ -347,7 +352,14 @@ pub enum ArchiveError {
     Journal(JournalError),
     Shelf(ShelfError),
     Progress(Corrupt),
+    Beside(Corrupt),
     Letter(u64, Corrupt),
+    /// A log ends before what the queue relies on.
+    Lost {
+        place: String,
+        from: u64,
+        to: u64,
+    },
     Start(Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -359,6 +371,13 @@ impl std::fmt::Display for ArchiveError {
             ArchiveError::Journal(error) => error.fmt(f),
             ArchiveError::Shelf(error) => error.fmt(f),
             ArchiveError::Progress(why) => write!(f, "the queue's progress can't be read: {why}"),
+            ArchiveError::Beside(why) => write!(f, "the queue's note of the other logs can't be read: {why}"),
+            ArchiveError::Lost { place, from, to } => write!(
+                f,
+                "{place} has lost its segments {from} to {}: restore the data directory, or move {place} away to go on \
+                 without anything in it",
+                to - 1
+            ),
             ArchiveError::Letter(id, why) => write!(f, "the event of dead letter {id} can't be read: {why}"),
             ArchiveError::Start(error) => write!(f, "the queue can't be opened: {error}"),
         }

@@ -15,6 +15,7 @@ pub mod admin;
 pub mod archive;
 #[cfg(test)]
 mod archive_tests;
+mod beside;
 pub mod console;
 pub mod deployment;
 pub mod dispatcher;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::archive::{Archive, ArchiveError, Limits, PROGRESS};
+use super::beside;
 use super::query::Store;
 use crate::dispatch::ledger::Ledger;
 use crate::dispatch::{Outcome, Progress, Reason};
@@ -43,6 +44,7 @@ impl Archive {
             None => Progress::default(),
             Some(bytes) => Progress::decode(&bytes).map_err(ArchiveError::Progress)?,
         };
+        beside::check(&store)?;
         let mut archive = Archive::of(store, limits, progress.watermark)?;
         let marked = marked(&archive.store.queue, &progress, archive.parking.seen()?)?;
         for id in marked.unparked {

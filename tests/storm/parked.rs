@@ -22,7 +22,7 @@ const MENDED: u64 = 6;
 /// eighth of that.
 const ROOM: u64 = 1024;
 
-/// `seconds`: how long what has failed is parked; twice as long each time.
+/// `seconds`: half of how long what has failed is parked; twice as long each time.
 fn documents(seconds: u64) -> String {
     format!(
         "apiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {{name: tasks}}\nspec:\n  broker: default\n  \
@@ -111,7 +111,7 @@ struct Storm {
 impl Storm {
     fn begin(plan: Plan, dice: Dice) -> Storm {
         // Long enough that what fails first is still parked when the last event has come.
-        let home = Home::new(&documents((plan.all() / 5_000).max(4)));
+        let home = Home::new(&documents((plan.all() / 10_000).max(2)));
         home.write("brittle.wasm", &guests::brittle());
         let parking = format!("parking.max-deliveries={}", plan.all());
         let room = format!("queue.max-bytes={}", plan.all() * ROOM);
