@@ -1,6 +1,6 @@
 # Everything here works in a fresh clone: what is missing is set up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench soak clean
+.PHONY: help setup build demo test lint bench soak million clean
 
 CARGO ?= cargo
 
@@ -28,6 +28,9 @@ bench: setup ## What each step of an event costs, beside the targets
 
 soak: setup ## The simulation and the crash tests, long and random: SOAK_SECONDS=3600 SEED=...
 	@scripts/soak
+
+million: setup ## A million events, half of them parked, and the worker killed twenty times: EVENTS=1000000 SEED=...
+	@scripts/million
 
 clean: ## Remove what was built
 	@$(CARGO) clean

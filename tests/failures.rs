@@ -164,6 +164,8 @@ fn a_queue_that_is_full_of_what_is_parked_takes_events_again_once_that_is_done()
         let answer = running::post(&mut connection, "task", "new", &[], &data).unwrap();
         (answer.status == 202).then_some(())
     });
+    // A worker that stops begins nothing new.
+    eventually("the new one is done", || home.succeeded("default/tasks").contains_key("new").then_some(()));
     assert_eq!(worker.terminate().code, Some(0));
     assert_eq!(home.succeeded("default/tasks").len(), taken + 1);
 }
