@@ -74,12 +74,13 @@ impl QueueSource {
             return Ok(None);
         }
         let number = self.next;
-        let bytes = Bytes::from(self.log.get(number)?.ok_or(QueueError::Missing(number))?);
+        let bytes = self.log.get(number)?.ok_or(QueueError::Missing(number))?;
         let segment = Segment::decode(&bytes).map_err(|e| QueueError::Corrupt(number, e.to_string()))?;
         let mut arrivals = Vec::with_capacity(segment.records.len());
         for (offset, (broker, record)) in (segment.first..).zip(segment.records) {
             let position = Position { source: self.source, partition: 0, offset };
-            let envelope = Envelope::new(position, self.epoch, bytes.slice_ref(record))
+            // A copy: one event that waits long would keep the whole segment in memory, and count for itself alone.
+            let envelope = Envelope::new(position, self.epoch, Bytes::copy_from_slice(record))
                 .map_err(|e| QueueError::Corrupt(number, e.to_string()))?;
             arrivals.push(Arrival { envelope, broker });
         }
