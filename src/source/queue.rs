@@ -70,11 +70,17 @@ impl QueueSource {
 
     /// The next durable segment, if there is one.
     pub fn read(&mut self) -> Result<Option<Arrivals>, QueueError> {
+        // What was dropped before it was read held marks alone: no event goes before it has settled.
+        self.next = self.next.max(self.log.first());
         if self.next >= self.log.flushed() {
             return Ok(None);
         }
         let number = self.next;
-        let bytes = self.log.get(number)?.ok_or(QueueError::Missing(number))?;
+        let bytes = match self.log.get(number)? {
+            Some(bytes) => bytes,
+            None if number < self.log.first() => return self.read(),
+            None => return Err(QueueError::Missing(number)),
+        };
         let segment = Segment::decode(&bytes).map_err(|e| QueueError::Corrupt(number, e.to_string()))?;
         let mut arrivals = Vec::with_capacity(segment.records.len());
         for (offset, (broker, record)) in (segment.first..).zip(segment.records) {
