@@ -11,6 +11,10 @@ use crate::store::shelf::{Shelf, ShelfError};
 /// Format 1 has no replays; its letters stood together in segments without a shelf.
 const FORMAT: u8 = 2;
 
+/// So much of a replay's number says how often there was one.
+const COUNT_BITS: u32 = 8;
+const COUNT: u32 = (1 << COUNT_BITS) - 1;
+
 /// A delivery that ended badly. The record is the event as it arrived, unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter<'a> {
@@ -21,7 +25,7 @@ pub struct DeadLetter<'a> {
     pub trigger: &'a str,
     pub function: &'a str,
     pub attempts: u32,
-    /// How many times this event had been replayed to the trigger.
+    /// Which replay it was, as [`next_replay`](Self::next_replay) numbers them. 0: the event's own delivery.
     pub replay: u32,
     pub outcome: Outcome,
     pub reason: Reason,
@@ -80,6 +84,21 @@ impl<'a> DeadLetter<'a> {
             Some((namespace, name)) => Some(Uid::of_document(namespace, "Trigger", name)),
             None => self.trigger.parse().ok(),
         }
+    }
+
+    /// The number of the replay that this letter, known as `id`, becomes. Each replay is a delivery of its own, with charges
+    /// of its own, though letters of several triggers and of several replies have one position and may all be replayed to
+    /// one trigger: the low byte counts, and above it stands the letter at which the count left its own trigger.
+    pub fn next_replay(&self, id: u64, to: Uid) -> u32 {
+        let count = (self.replays() + 1).min(COUNT);
+        let goes_on = count < COUNT && self.trigger_uid() == Some(to) && !self.is_of_a_reply();
+        let letter = (id % u64::from(u32::MAX >> COUNT_BITS)) as u32 + 1;
+        if goes_on { self.replay + 1 } else { letter << COUNT_BITS | count }
+    }
+
+    /// How often it had been replayed; 255 may be more.
+    pub fn replays(&self) -> u32 {
+        self.replay & COUNT
     }
 
     /// Was it written beside the end of its delivery, which did not fail? A reply that has gone round too often is.
@@ -229,6 +248,23 @@ mod tests {
         assert_eq!(letters.get(1).unwrap(), Some(letter()));
         assert_eq!(DeadLetter::decode(&encoded(&letter())[..20]), Err(Corrupt::Truncated));
         assert_eq!(letter().trigger_uid(), Some(Uid::of_document("default", "Trigger", "t")));
+    }
+
+    #[test]
+    fn each_replay_is_a_delivery_of_its_own() {
+        let (own, other) = (letter().trigger_uid().unwrap(), Uid(3));
+        let first = DeadLetter { replay: 0, ..letter() };
+        let again = DeadLetter { replay: first.next_replay(7, own), ..letter() };
+        assert_eq!((again.replay, again.next_replay(8, own)), (1, 2));
+        let moved = [(&first, 7, other), (&first, 8, other), (&again, 8, other)];
+        let numbers = moved.map(|(letter, id, to)| letter.next_replay(id, to));
+        assert_eq!(numbers, [8 << 8 | 1, 9 << 8 | 1, 9 << 8 | 2]);
+        let of_a_reply = DeadLetter { reason: Reason::Hops, ..first.clone() };
+        assert_eq!(of_a_reply.next_replay(7, own), 8 << 8 | 1);
+        let often = DeadLetter { replay: 255, ..letter() };
+        assert_eq!(often.next_replay(7, own), 8 << 8 | 255);
+        assert_eq!(DeadLetter { replay: 8 << 8 | 3, ..letter() }.replays(), 3);
+        assert_ne!(first.next_replay(u64::MAX, other) >> 8, 0);
     }
 
     #[test]

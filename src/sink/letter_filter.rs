@@ -36,7 +36,7 @@ impl Filter {
             && is(&self.reason, letter.reason.as_str())
             && self.since.is_none_or(|since| letter.ended >= since)
             && self.until.is_none_or(|until| letter.ended < until)
-            && self.replays.is_none_or(|most| letter.replay <= most)
+            && self.replays.is_none_or(|most| letter.replays() <= most)
             && self.matches_event(letter.record)
     }
 

@@ -177,7 +177,7 @@ impl Archive {
                 continue;
             }
             let Some(letter) = self.dead_letters.get(id)? else { continue };
-            let replay = letter.replay + 1;
+            let replay = letter.next_replay(id, to);
             let parked = ParkedRecord {
                 delivery: Uid::of_delivery(letter.position, to, replay),
                 position: letter.position,

@@ -156,7 +156,7 @@ impl DeadLetterLine {
             trigger: letter.trigger.to_owned(),
             function: letter.function.to_owned(),
             attempts: letter.attempts,
-            replay: letter.replay,
+            replay: letter.replays(),
             outcome: letter.outcome.as_str().to_owned(),
             reason: letter.reason.as_str().to_owned(),
             message: letter.message.to_owned(),
