@@ -103,18 +103,22 @@ pub struct Archive {
     /// Up to which segment of the queue the parking knows the marks: once written, and durably.
     seeing: u64,
     seen: u64,
-    /// The watermark: as it will be with the next write, and as it durably is.
-    settling: u64,
-    settled: u64,
+    /// How far the queue is settled: as it will be with the next write, and as it durably is.
+    settling: Option<Progress>,
+    settled: Progress,
+    /// More of it since disk was last given back.
+    is_ahead: bool,
+    /// Something was written since then: there may be something to give back.
+    is_untidy: bool,
 }
 
 impl Archive {
     /// With what a restart knows of the queue: see `recovery.rs`, which completes it.
-    pub(super) fn of(store: Arc<Store>, limits: Limits, watermark: u64) -> Result<Archive, ArchiveError> {
+    pub(super) fn of(store: Arc<Store>, limits: Limits, settled: Progress) -> Result<Archive, ArchiveError> {
         let parking = Parking::open(Arc::clone(&store.parking))?;
         let seen = parking.seen()?;
         Ok(Archive {
-            queue: QueueSink::open(Arc::clone(&store.queue), watermark)?,
+            queue: QueueSink::open(Arc::clone(&store.queue), settled.watermark)?,
             journal: Journal::open(Arc::clone(&store.journal))?,
             dead_letters: DeadLetters::open(Arc::clone(&store.dead_letters))?,
             parking,
@@ -126,8 +130,10 @@ impl Archive {
             replayed: BTreeSet::new(),
             seeing: seen,
             seen,
-            settling: watermark,
-            settled: watermark,
+            settling: None,
+            settled,
+            is_ahead: true,
+            is_untidy: true,
         })
     }
 
@@ -165,7 +171,7 @@ impl Archive {
     /// How far the queue is settled; kept with the next write, which must hold nothing that came after it was told.
     pub fn settle(&mut self, progress: &Progress) {
         self.store.queue.set_state(PROGRESS, progress.encode());
-        self.settling = progress.watermark;
+        self.settling = Some(progress.clone());
     }
 
     /// Replays dead letters: to a trigger, as parked records that are due. What is not there is left out. The core may
@@ -224,7 +230,12 @@ impl Archive {
             beside::note(&store);
         }
         store.queue.flush()?;
-        (self.seen, self.settled) = (self.seeing, self.settling);
+        self.seen = self.seeing;
+        self.is_untidy = true;
+        if let Some(settled) = self.settling.take() {
+            self.settled = settled;
+            self.is_ahead = true;
+        }
         self.unparked.append(&mut self.unparking);
         if !self.replayed.is_empty() {
             for id in std::mem::take(&mut self.replayed) {
@@ -250,17 +261,40 @@ impl Archive {
         written
     }
 
-    /// Gives back what is settled and what is over the journal's limit. To be called when a write has succeeded. What
-    /// fails here is made up for the next time.
-    pub fn forget(&mut self, progress: &Progress) -> Result<Forgotten, ArchiveError> {
-        self.forget_settled(progress.watermark.min(self.settled))?;
-        self.dead_letters.shelf_mut().sweep()?;
-        self.parking.shelf_mut().sweep()?;
-        Ok(Forgotten { costs: self.forget_oldest_costs()?, evict_below: self.held(progress)? })
+    /// Gives back what is settled and what is over the journal's limit, where there is more of it than the last time or
+    /// room is needed. To be called when a write has succeeded. What fails here is made up for the next time.
+    pub fn forget(&mut self) -> Result<Forgotten, ArchiveError> {
+        if self.is_ahead || self.is_full() || self.store.journal.bytes() > self.limits.journal_bytes {
+            self.give_back()
+        } else {
+            Ok(Forgotten::default())
+        }
     }
 
-    fn forget_settled(&mut self, watermark: u64) -> Result<(), ArchiveError> {
-        let store = Arc::clone(&self.store);
+    /// The same where nothing came for a while: what is parked and done with goes only with the write after its mark, and
+    /// no other may come.
+    pub fn rest(&mut self) -> Result<Forgotten, ArchiveError> {
+        if !self.is_untidy {
+            return Ok(Forgotten::default());
+        }
+        self.write()?;
+        self.give_back()
+    }
+
+    fn give_back(&mut self) -> Result<Forgotten, ArchiveError> {
+        let before = self.bytes();
+        self.forget_settled()?;
+        self.dead_letters.shelf_mut().sweep()?;
+        self.parking.shelf_mut().sweep()?;
+        let forgotten = Forgotten { costs: self.forget_oldest_costs()?, evict_below: self.held()? };
+        self.is_ahead = false;
+        // A shelf is swept one volume at a time.
+        self.is_untidy = self.bytes() != before || !self.unparked.is_empty();
+        Ok(forgotten)
+    }
+
+    fn forget_settled(&mut self) -> Result<(), ArchiveError> {
+        let (store, watermark) = (Arc::clone(&self.store), self.settled.watermark);
         // To find the watermark's segment is work: not where there is nothing to give back.
         if store.queue.second_volume().is_none() && !store.queue.is_full() {
             return Ok(());
@@ -296,8 +330,8 @@ impl Archive {
 
     /// Is the oldest volume of the queue held by a few events, and most of what came after settled? The number of the
     /// first event that the volume does not hold.
-    fn held(&self, progress: &Progress) -> Result<Option<u64>, ArchiveError> {
-        let queue = &self.store.queue;
+    fn held(&self) -> Result<Option<u64>, ArchiveError> {
+        let (queue, progress) = (&self.store.queue, &self.settled);
         let Some(second) = queue.second_volume().filter(|_| queue.volumes_held() >= HELD_VOLUMES) else {
             return Ok(None);
         };

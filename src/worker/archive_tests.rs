@@ -126,7 +126,7 @@ fn events_that_hold_a_volume_are_asked_for_and_once_they_are_parked_it_goes() {
         }
         world.write(false);
         world.write(true);
-        let forgotten = world.archive.forget(&world.ledger.progress()).unwrap();
+        let forgotten = world.archive.forget().unwrap();
         let volumes = world.archive.store.queue.volumes_held();
         assert_eq!(forgotten.evict_below.is_some(), volumes >= 3, "in round {round}");
         asked = asked.or(forgotten.evict_below);
@@ -138,7 +138,7 @@ fn events_that_hold_a_volume_are_asked_for_and_once_they_are_parked_it_goes() {
     }
     world.write(false);
     world.write(true);
-    let forgotten = world.archive.forget(&world.ledger.progress()).unwrap();
+    let forgotten = world.archive.forget().unwrap();
     assert_eq!(forgotten.evict_below, None);
     assert!(world.archive.bytes() < before / 3, "{before} bytes, then {}", world.archive.bytes());
     world.crash(false);
@@ -201,7 +201,7 @@ fn what_is_done_stays_done_when_the_volume_with_its_mark_goes() {
     }
     world.write(true);
     let marked = world.archive.store.queue.flushed();
-    world.archive.forget(&world.ledger.progress()).unwrap();
+    world.archive.forget().unwrap();
     assert_eq!((world.archive.store.queue.first(), world.archive.store.queue.bytes()), (marked, 0));
     world.crash(false);
     assert_eq!((all(&world, Place::Parked).len(), all(&world, Place::Letter).len()), (0, 1_500));
@@ -218,7 +218,8 @@ fn only_what_is_durably_settled_is_forgotten() {
         world.act(uid, Action::DeadLetter);
     }
     world.write(false);
-    world.archive.forget(&world.ledger.progress()).unwrap();
+    world.archive.settle(&world.ledger.progress());
+    world.archive.forget().unwrap();
     world.crash(false);
     assert_eq!(all(&world, Place::Letter).len(), 40);
     world.finish();

@@ -45,7 +45,7 @@ impl Archive {
             Some(bytes) => Progress::decode(&bytes).map_err(ArchiveError::Progress)?,
         };
         beside::check(&store)?;
-        let mut archive = Archive::of(store, limits, progress.watermark)?;
+        let mut archive = Archive::of(store, limits, progress.clone())?;
         let marked = marked(&archive.store.queue, &progress, archive.parking.seen()?)?;
         for id in marked.unparked {
             archive.parking.shelf_mut().remove(id);

@@ -10,7 +10,7 @@ use backoff::backoff::Backoff;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Select, Sender, TryRecvError};
 use tokio::sync::oneshot;
 
-use super::archive::{Archive, Attempt};
+use super::archive::{Archive, ArchiveError, Attempt, Forgotten};
 use super::errand::{self, Deed, Errand, Replays};
 use crate::dispatch::{Key, Progress, StubKey};
 use crate::event::{Envelope, Epoch, Uid};
@@ -59,8 +59,6 @@ const GROUP_MESSAGES: usize = 4096;
 const GROUP_BYTES: usize = 4 << 20;
 /// How often the room on the disk is looked at while nothing is written.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often disk is given back, at most.
-const FORGET_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub struct Scribe {
@@ -75,8 +73,6 @@ pub struct Scribe {
     pub errands: Receiver<Commission>,
     /// What dead letters can be replayed to.
     pub replays: Replays,
-    /// How far the queue is settled, as far as the loop has said.
-    pub progress: Progress,
 }
 
 /// An errand, and who waits for it.
@@ -102,7 +98,7 @@ pub struct Answers {
 struct Group {
     accepted: Vec<oneshot::Sender<Result<(), Refused>>>,
     fetches: Vec<(StubKey, u64)>,
-    settled: bool,
+    progress: Option<Progress>,
     /// What an errand has parked, and what is to be said of it once that is durable.
     unparked: Vec<Label>,
     errand: Option<(Sender<Moved>, Moved)>,
@@ -115,7 +111,6 @@ impl Scribe {
     pub fn run(mut self, intake: &Receiver<Accepted>, batches: &Receiver<Batch>, answers: &Answers) {
         let (mut intake_open, mut batches_open) = (true, true);
         let (errands, mut errands_open) = (self.errands.clone(), true);
-        let mut forget_due = Instant::now();
         while intake_open || batches_open {
             // Also after the last commit and while nothing comes: room that came free makes the worker ready again.
             let refusal = self.refusal();
@@ -130,8 +125,12 @@ impl Scribe {
             if errands_open {
                 select.recv(&errands);
             }
-            // Nothing to write is a group as well: parked records that are done go with the one after their marks'.
-            let _ = select.ready_timeout(LOOK);
+            if select.ready_timeout(LOOK).is_err() {
+                let fetched = self.fetch(Vec::new());
+                let evict_below = given_back(self.archive.rest());
+                tell(answers, Settled { fetched, evict_below, ..Settled::default() });
+                continue;
+            }
             let mut group = Group::default();
             let refusal = self.refusal();
             while intake_open && group.has_room() {
@@ -158,21 +157,9 @@ impl Scribe {
                 Err(TryRecvError::Disconnected) => errands_open = false,
             }
             self.commit(group, intake, answers);
-            if forget_due <= Instant::now() {
-                let evict_below = self.forget();
-                tell(answers, Settled { evict_below, ..Settled::default() });
-                forget_due = Instant::now() + FORGET_INTERVAL;
-            }
         }
-        self.tidy();
-    }
-
-    /// What is done with goes now rather than at the next start. That would make up for what fails here.
-    fn tidy(&mut self) {
-        match self.archive.write() {
-            Ok(_) => drop(self.forget()),
-            Err(error) => tracing::warn!(%error, "what is done with is left on disk for the next start"),
-        }
+        // What is done with goes now rather than at the next start, which would make up for what fails here.
+        given_back(self.archive.rest());
     }
 
     /// Why no new events may come in just now.
@@ -204,9 +191,8 @@ impl Scribe {
             self.archive.push(attempt);
         }
         group.fetches.extend(batch.fetches);
-        if let Some(progress) = batch.progress {
-            self.progress = progress;
-            group.settled = true;
+        if batch.progress.is_some() {
+            group.progress = batch.progress;
         }
     }
 
@@ -229,8 +215,8 @@ impl Scribe {
     fn commit(&mut self, mut group: Group, intake: &Receiver<Accepted>, answers: &Answers) {
         let mut accepted = std::mem::take(&mut group.accepted);
         let mut backoff = patience();
-        if group.settled {
-            self.archive.settle(&self.progress);
+        if let Some(progress) = &group.progress {
+            self.archive.settle(progress);
         }
         loop {
             match self.archive.write() {
@@ -253,6 +239,8 @@ impl Scribe {
                         let _ = answer.try_send(progress);
                         self.sweep();
                     }
+                    let evict_below = given_back(self.archive.forget());
+                    tell(answers, Settled { evict_below, ..Settled::default() });
                     return;
                 }
                 Err(error) => {
@@ -264,25 +252,6 @@ impl Scribe {
                     }
                     refuse(intake, Instant::now() + wait);
                 }
-            }
-        }
-    }
-
-    /// Gives back the disk of what is settled, and of the oldest entries past the journal's limit.
-    fn forget(&mut self) -> Option<u64> {
-        match self.archive.forget(&self.progress) {
-            Ok(forgotten) => {
-                if forgotten.costs > 0 {
-                    tracing::warn!(
-                        volumes = forgotten.costs,
-                        "the journal is at journal.max-bytes: its oldest volume was dropped"
-                    );
-                }
-                forgotten.evict_below
-            }
-            Err(error) => {
-                tracing::error!(%error, "what is done with can't be dropped from disk");
-                None
             }
         }
     }
@@ -314,6 +283,25 @@ impl Scribe {
         }
         self.unread.extend(fetches);
         fetched
+    }
+}
+
+/// What has become of giving back disk; what is to be evicted.
+fn given_back(forgotten: Result<Forgotten, ArchiveError>) -> Option<u64> {
+    match forgotten {
+        Ok(forgotten) => {
+            if forgotten.costs > 0 {
+                tracing::warn!(
+                    volumes = forgotten.costs,
+                    "the journal is at journal.max-bytes: its oldest volume was dropped"
+                );
+            }
+            forgotten.evict_below
+        }
+        Err(error) => {
+            tracing::error!(%error, "what is done with can't be dropped from disk");
+            None
+        }
     }
 }
 

@@ -168,7 +168,6 @@ impl Worker {
             unread: Vec::new(),
             errands,
             replays,
-            progress: progress.clone(),
         };
         let source = QueueSource::open(Arc::clone(&store.queue), queue_uid, progress.watermark)
             .map_err(|e| failed("the queue can't be read", e))?;

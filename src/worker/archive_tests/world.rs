@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::delivery::{Action, BROKER, Delivery, Place, REPLIES, TRIGGERS, entry, letter, parked, uid_of};
 use crate::dispatch::ledger::Ledger;
-use crate::dispatch::{Outcome, Progress, Reason};
+use crate::dispatch::{Outcome, Reason};
 use crate::event::segment::{Ended, Mark};
 use crate::event::{Event, Uid, record};
 use crate::journal;
@@ -35,7 +35,6 @@ pub(super) struct World {
     published: Vec<String>,
     acknowledged: BTreeSet<String>,
     replays: Vec<(Uid, Uid)>,
-    settled: Option<Progress>,
     count: u32,
 }
 
@@ -74,7 +73,6 @@ impl World {
             published: Vec::new(),
             acknowledged: BTreeSet::new(),
             replays: Vec::new(),
-            settled: None,
             count: 0,
         }
     }
@@ -241,9 +239,7 @@ impl World {
 
     pub(super) fn write(&mut self, settle: bool) {
         if settle {
-            let progress = self.ledger.progress();
-            self.archive.settle(&progress);
-            self.settled = Some(progress);
+            self.archive.settle(&self.ledger.progress());
         }
         if self.archive.write().is_err() {
             return;
@@ -275,11 +271,8 @@ impl World {
     }
 
     pub(super) fn forget(&mut self) {
-        if let Some(settled) = &self.settled
-            && self.deliveries.values().all(|d| !d.busy)
-            && self.published.is_empty()
-        {
-            let _ = self.archive.forget(settled);
+        if self.deliveries.values().all(|d| !d.busy) && self.published.is_empty() {
+            let _ = self.archive.forget();
         }
     }
 
@@ -307,7 +300,6 @@ impl World {
         self.source = QueueSource::open(Arc::clone(&self.archive.store.queue), QUEUE, watermark).unwrap();
         self.ledger = Ledger::resume(&recovered.progress);
         self.published.clear();
-        self.settled = None;
 
         let ended: BTreeSet<Ended> = recovered.ended.iter().copied().collect();
         let mut parked = BTreeMap::new();
@@ -393,8 +385,9 @@ impl World {
             self.write(true);
         }
         assert_eq!(self.ledger.incomplete(), 0);
-        self.archive.forget(&self.ledger.progress()).unwrap();
-        self.archive.forget(&self.ledger.progress()).unwrap();
+        for _ in 0..4 {
+            self.archive.rest().unwrap();
+        }
         let Store { queue, parking, dead_letters, .. } = &*self.archive.store;
         for log in [queue, parking, dead_letters] {
             assert!(log.volumes_held() == 1 && !log.is_full(), "{} of {}", log.bytes(), log.name());
