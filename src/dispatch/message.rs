@@ -37,9 +37,11 @@ pub enum Input<R> {
     Journaled { delivery: Key, parked: Option<u64> },
     /// What `Fetch` asked for.
     Fetched { stub: StubKey, envelope: Envelope, broker: Uid },
-    /// Deliveries were parked by someone else: replays.
+    /// Deliveries were parked by someone else: replays. It carries no epoch, so it is for whoever has the partition without
+    /// a break: said after `Assigned`, of none that it named, and never of what another assignment was told.
     Unparked { source: Uid, partition: u32, parked: Vec<Stub> },
-    /// What has not settled below `below` is to be parked: its volume is to be dropped.
+    /// What has not settled below `below` is to be parked: its volume is to be dropped. Said too late, under another
+    /// assignment, it parks what could have stayed, and loses nothing.
     Evicted { source: Uid, partition: u32, below: u64 },
     /// The worker stops: what waits for a retry is to be parked, and nothing parked is fetched.
     Drain,

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::dispatch::{Keys, Stub};
 use crate::event::wire::{Corrupt, Reader, Writer};
 use crate::event::{Position, Uid, record};
 use crate::store::shelf::{Shelf, ShelfError};
 use crate::store::{Log, StoreError};
+use crate::time::Moment;
 
 const FORMAT: u8 = 1;
 /// The name under which it is kept how much of the queue the parking has seen.
@@ -115,6 +117,21 @@ impl Label {
             holds: parked.holds,
             letter: parked.letter,
         })
+    }
+
+    /// What the core keeps of it. `wall` is `now` in nanoseconds since 1970.
+    pub fn into_stub(self, keys: &Keys, now: Moment, wall: u64) -> Stub {
+        Stub {
+            id: self.id,
+            offset: self.position.offset,
+            trigger: self.trigger,
+            key: self.key.map(|key| keys.of_text(&key)),
+            attempts: self.attempts,
+            failures: self.failures,
+            replay: self.replay,
+            due: Moment(now.0.saturating_add(self.due.saturating_sub(wall))),
+            holds: self.holds,
+        }
     }
 }
 

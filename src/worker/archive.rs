@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use super::attempt::{Aside, Attempt};
 use super::beside;
 use super::query::Store;
 use crate::dispatch::{Key, Progress};
@@ -31,41 +32,6 @@ pub struct Limits {
     /// Of queue, parking and dead letters together. What is over it is refused by whoever takes events in.
     pub queue_bytes: u64,
     pub journal_bytes: u64,
-}
-
-/// What one attempt leaves behind, or the decision to make none.
-#[derive(Debug, Default)]
-pub struct Attempt {
-    /// Whom to answer once all of this is durable.
-    pub delivery: Option<Key>,
-    /// The journal's entry, encoded. Empty: no attempt was made.
-    pub entry: Vec<u8>,
-    pub wall_ns: u64,
-    /// Replies, or the event as a dead letter for a broker: records with their broker.
-    pub events: Vec<(Uid, Vec<u8>)>,
-    /// Dead letters for the worker's own store, encoded.
-    pub dead_letters: Vec<Vec<u8>>,
-    /// What is over with it.
-    pub marks: Vec<Mark>,
-    pub parked: Option<Aside>,
-}
-
-impl Attempt {
-    /// About how much of a write it is.
-    pub fn bytes(&self) -> usize {
-        let events = self.events.iter().map(|(_, record)| record.len()).sum::<usize>();
-        let parked = self.parked.as_ref().map_or(0, |aside| aside.record.len());
-        self.entry.len() + events + self.dead_letters.iter().map(Vec::len).sum::<usize>() + parked
-    }
-}
-
-/// A delivery to be parked.
-#[derive(Debug)]
-pub struct Aside {
-    /// As `ParkedRecord::encode` wrote it.
-    pub record: Vec<u8>,
-    /// The parked record whose place it takes.
-    pub was: Option<u64>,
 }
 
 /// What has become durable.

@@ -16,7 +16,7 @@ use crate::event::segment::Ended;
 use crate::event::{Epoch, Uid};
 use crate::sink::parking::Label;
 use crate::source::queue::Arrivals;
-use crate::time::{Clock, Moment, unix_nanos};
+use crate::time::{Clock, unix_nanos};
 
 /// Jobs that one executor may have in hand: enough to keep it busy, few enough to share the work fairly.
 pub const WINDOW: usize = 256;
@@ -364,16 +364,5 @@ fn take_settled(settled: Settled, queue: Uid, keys: &Keys, clock: Clock, inputs:
 
 fn stubs(labels: Vec<Label>, keys: &Keys, clock: Clock) -> Vec<Stub> {
     let (wall, now) = (unix_nanos(), clock.now());
-    let stub = |label: Label| Stub {
-        id: label.id,
-        offset: label.position.offset,
-        trigger: label.trigger,
-        key: label.key.map(|key| keys.of_text(&key)),
-        attempts: label.attempts,
-        failures: label.failures,
-        replay: label.replay,
-        due: Moment(now.0.saturating_add(label.due.saturating_sub(wall))),
-        holds: label.holds,
-    };
-    labels.into_iter().map(stub).collect()
+    labels.into_iter().map(|label| label.into_stub(keys, now, wall)).collect()
 }

@@ -15,6 +15,7 @@ pub mod admin;
 pub mod archive;
 #[cfg(test)]
 mod archive_tests;
+pub mod attempt;
 mod beside;
 pub mod console;
 pub mod deployment;

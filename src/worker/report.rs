@@ -1,32 +1,24 @@
 //! What an attempt leaves behind: its journal entry, its replies or its failure; and what of that is written once the
 //! core has said whether the delivery has ended.
 
-use super::archive::{Aside, Attempt};
+use super::attempt::{Attempt, Buried, Made, Now};
 use super::deployment::Deployment;
 use super::executor::{HOPS, Job, Measured};
 use crate::config::DeadLetterTo;
-use crate::dispatch::{End, Fate, Key, Outcome, Parked, Reason};
-use crate::event::segment::{Ended, Mark};
+use crate::dispatch::{Fate, Key, Outcome, Parked, Reason};
+use crate::event::segment::Ended;
 use crate::event::{Event, Uid, Value, record};
 use crate::function::Failure;
 use crate::journal::{Entry, Reply};
 use crate::sink::dead_letter::DeadLetter;
-use crate::sink::parking::ParkedRecord;
 use crate::time::{Moment, unix_nanos};
 
 #[derive(Debug)]
 pub struct Report {
-    entry: Vec<u8>,
-    wall_ns: u64,
-    /// Written if the delivery ends as delivered.
-    replies: Vec<(Uid, Vec<u8>)>,
-    /// Replies that have gone round too often, encoded as dead letters; written with the replies.
-    looping: Vec<Vec<u8>>,
+    made: Made,
     /// Set if the attempt did not succeed; what a dead letter is made of.
     failure: Option<Box<(Failure, Job, Uid)>>,
     ended: u64,
-    /// Which delivery this was an attempt of, as the queue knows it.
-    mark: Ended,
 }
 
 /// How many times an event may come round as a reply; Knative's brokers use the same number.
@@ -73,21 +65,13 @@ pub(super) fn report(
     let mut bytes = Vec::with_capacity(320);
     entry.encode(&mut bytes);
     let hops = hops(&event) - 1;
-    let mut report = Report {
-        entry: bytes,
-        wall_ns,
-        replies: Vec::new(),
-        looping: Vec::new(),
-        failure: None,
-        ended,
-        mark,
-    };
+    let mut made = Made { entry: bytes, wall_ns, mark, replies: Vec::new(), looping: Vec::new() };
     for mut reply in replies {
         reply.set_extension(HOPS, Value::Integer(hops.max(0)));
         let mut record = Vec::with_capacity(512);
         record::encode(&reply, &mut record);
         if hops > 0 {
-            report.replies.push((job.broker, record));
+            made.replies.push((job.broker, record));
         } else {
             let failure = Failure {
                 outcome: Outcome::Permanent,
@@ -97,80 +81,36 @@ pub(super) fn report(
             let letter = DeadLetter { record: &record, ..letter(deployment, job, delivery, &failure, ended) };
             let mut bytes = Vec::new();
             letter.encode(&mut bytes);
-            report.looping.push(bytes);
+            made.looping.push(bytes);
         }
     }
-    report.failure = failure.map(|failure| {
+    let failure = failure.map(|failure| {
         let job = Job { envelope: job.envelope.clone(), ..*job };
         Box::new((failure, job, delivery))
     });
-    report
+    Report { made, failure, ended }
 }
 
 impl Report {
     /// What is to be written, now that the core has said what becomes of the delivery.
     pub fn settle(self, deployment: &Deployment, delivery: Key, fate: Fate, now: Moment) -> Attempt {
-        let mut attempt = Attempt { entry: self.entry, wall_ns: self.wall_ns, ..Attempt::default() };
-        match fate {
-            Fate::Retried => {}
-            Fate::Fenced => Entry::fence(&mut attempt.entry),
-            Fate::Parked(parked) => park(deployment, delivery, &parked, now, &mut attempt),
-            Fate::Ended { end, record } => {
-                attempt.delivery = Some(delivery);
-                attempt.marks.push(record.map_or(Mark::Ended(self.mark), Mark::Unparked));
-                match end {
-                    End::Delivered => {
-                        attempt.events = self.replies;
-                        attempt.dead_letters = self.looping;
-                    }
-                    End::DeadLettered => {
-                        let failure = self.failure.expect("only a failure ends as a dead letter");
-                        bury(deployment, *failure, self.ended, &mut attempt);
-                    }
-                }
-            }
-        }
-        attempt
+        let Report { made, failure, ended } = self;
+        Attempt::settled(made, delivery, fate, wall(now), || {
+            bury(deployment, *failure.expect("only a failure ends as a dead letter"), ended)
+        })
     }
 }
 
 /// A delivery that is parked without having been attempted.
 pub fn aside(deployment: &Deployment, delivery: Key, parked: &Parked, now: Moment) -> Attempt {
-    let mut attempt = Attempt::default();
-    park(deployment, delivery, parked, now, &mut attempt);
-    attempt
+    Attempt::aside(delivery, parked, deployment.triggers[parked.trigger as usize].uid, wall(now))
 }
 
-fn park(deployment: &Deployment, delivery: Key, parked: &Parked, now: Moment, attempt: &mut Attempt) {
-    let trigger = deployment.triggers[parked.trigger as usize].uid;
-    let position = parked.envelope.position;
-    let record = ParkedRecord {
-        delivery: Uid::of_delivery(position, trigger, parked.replay),
-        position,
-        broker: parked.broker,
-        trigger,
-        attempts: parked.attempts,
-        failures: parked.failures,
-        replay: parked.replay,
-        due: unix_nanos().saturating_add(now.until(parked.due).as_nanos() as u64),
-        holds: parked.holds,
-        letter: None,
-        record: parked.envelope.record(),
-    };
-    attempt.delivery = Some(delivery);
-    // A record that takes the place of another goes with it: only a first one ends something in the queue.
-    if parked.was.is_none() {
-        attempt.marks.push(Mark::Ended(Ended { offset: position.offset, trigger }));
-    }
-    attempt.parked = Some(Aside { record: record.encode(), was: parked.was });
+fn wall(moment: Moment) -> Now {
+    Now { moment, wall: unix_nanos() }
 }
 
-fn bury(
-    deployment: &Deployment,
-    (failure, job, delivery): (Failure, Job, Uid),
-    ended: u64,
-    attempt: &mut Attempt,
-) {
+fn bury(deployment: &Deployment, (failure, job, delivery): (Failure, Job, Uid), ended: u64) -> Buried {
     let trigger = &deployment.triggers[job.trigger as usize];
     let event = job.envelope.event();
     tracing::warn!(
@@ -184,13 +124,13 @@ fn bury(
     );
     match trigger.dead_letter {
         DeadLetterTo::Broker(broker) if hops(&event) > 1 => {
-            attempt.events.push((broker, as_event(deployment, &job, &failure)));
+            Buried::Sent(broker, as_event(deployment, &job, &failure))
         }
         // Also what has gone round too often between dead-letter brokers.
         _ => {
             let mut bytes = Vec::new();
             letter(deployment, &job, delivery, &failure, ended).encode(&mut bytes);
-            attempt.dead_letters.push(bytes);
+            Buried::Kept(bytes)
         }
     }
 }
