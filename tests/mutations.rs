@@ -19,7 +19,7 @@ pub mod source { pub mod queue; }
 pub mod store;
 pub mod time;
 pub mod trigger;
-pub mod worker { pub mod archive; pub mod letters; pub mod query; pub mod recovery; }
+pub mod worker { pub mod archive; pub mod attempt; mod beside; pub mod letters; pub mod query; pub mod recovery; }
 ";
 
 /// Of the dependencies, those that these modules have.

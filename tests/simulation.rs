@@ -19,6 +19,8 @@ mod faults;
 mod group;
 #[path = "simulation/plan.rs"]
 mod plan;
+#[path = "simulation/queue/mod.rs"]
+mod queue;
 #[path = "simulation/rest.rs"]
 mod rest;
 #[path = "simulation/scenario.rs"]
@@ -47,64 +49,83 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use scenario::Scenario;
-use totals::Totals;
+use shrink::Simulated;
+use totals::Total;
 
-/// So many worlds in `make test`: within a minute on two cores.
-const SEEDS: u64 = 100_000;
+/// So many worlds of each kind in `make test`: within two minutes on two cores.
+const GROUPS: u64 = 100_000;
+const QUEUES: u64 = 20_000;
 
 #[test]
 fn whatever_goes_wrong_nothing_is_lost_disordered_or_billed_wrongly() {
-    shrink::quiet_panics();
-    for (seed, about) in seeds::GROUP {
-        one(seed).unwrap_or_else(|text| panic!("{about}, again\n{text}"));
-    }
-    let soak = number("WEIR_SOAK_SECONDS").map(Duration::from_secs);
-    if let (Some(seed), None) = (number("WEIR_SEED"), soak) {
-        let totals = one(seed).unwrap_or_else(|text| panic!("{text}"));
-        return println!("{totals}");
-    }
-    let first = number("WEIR_SEED").map_or(0, |seed| seed << 20);
-    let count = if soak.is_some() { u64::MAX >> 1 } else { number("WEIR_SEEDS").unwrap_or(SEEDS) };
-    let totals = many(first, count, soak);
-    println!("{totals}");
-    let rare = totals.too_rare();
-    assert!(rare.is_empty(), "too little has happened to prove anything:\n{}", rare.join("\n"));
+    prove::<group::World>(&seeds::GROUP, GROUPS);
+}
+
+#[test]
+fn whatever_its_disk_goes_through_a_worker_keeps_what_it_took_and_makes_nothing_twice() {
+    prove::<queue::World>(&seeds::QUEUE, QUEUES);
 }
 
 #[test]
 fn the_same_seed_is_the_same_world() {
+    twice::<group::World>();
+    twice::<queue::World>();
+}
+
+fn twice<W: Simulated>() {
     for seed in 0..20 {
-        let run =
-            || shrink::run(&Scenario::of(seed), true).map_or_else(|f| (None, f.lines), |(t, l)| (Some(t), l));
+        let run = || {
+            shrink::run::<W>(&Scenario::of(W::KIND, seed), true)
+                .map_or_else(|f| (None, f.lines), |(t, l)| (Some(t), l))
+        };
         let (first, again) = (run(), run());
         assert!(first.1.len() > 10);
         assert_eq!(first, again, "seed {seed}");
     }
 }
 
+/// Worlds that are known to have found something, and then so many others.
+fn prove<W: Simulated>(known: &[(u64, &str)], count: u64) {
+    shrink::quiet_panics();
+    for (seed, about) in known {
+        one::<W>(*seed).unwrap_or_else(|text| panic!("{about}, again\n{text}"));
+    }
+    let soak = number("WEIR_SOAK_SECONDS").map(Duration::from_secs);
+    if let (Some(seed), None) = (number("WEIR_SEED"), soak) {
+        let totals = one::<W>(seed).unwrap_or_else(|text| panic!("{text}"));
+        return println!("{:?}: {totals}", W::KIND);
+    }
+    let first = number("WEIR_SEED").map_or(0, |seed| seed << 20);
+    let count = if soak.is_some() { u64::MAX >> 1 } else { number("WEIR_SEEDS").unwrap_or(count) };
+    let totals = many::<W>(first, count, soak);
+    println!("{:?}: {totals}", W::KIND);
+    let rare = totals.too_rare();
+    assert!(rare.is_empty(), "too little has happened to prove anything:\n{}", rare.join("\n"));
+}
+
 /// The text of the failure, if it fails.
-fn one(seed: u64) -> Result<Totals, String> {
-    let scenario = Scenario::of(seed);
-    match shrink::run(&scenario, false) {
+fn one<W: Simulated>(seed: u64) -> Result<W::Totals, String> {
+    let scenario = Scenario::of(W::KIND, seed);
+    match shrink::run::<W>(&scenario, false) {
         Ok((totals, _)) => Ok(totals),
-        Err(failure) => Err(shrink::explain(&scenario, failure)),
+        Err(failure) => Err(shrink::explain::<W>(&scenario, failure)),
     }
 }
 
 /// On all cores; the first failure ends it.
-fn many(first: u64, count: u64, time: Option<Duration>) -> Totals {
+fn many<W: Simulated>(first: u64, count: u64, time: Option<Duration>) -> W::Totals {
     let next = AtomicU64::new(0);
-    let totals = Mutex::new(Totals::default());
+    let totals = Mutex::new(W::Totals::default());
     let failed = Mutex::new(None);
     let until = time.map(|time| Instant::now() + time);
     let work = || {
-        let mut mine = Totals::default();
+        let mut mine = W::Totals::default();
         while until.is_none_or(|until| Instant::now() < until) && failed.lock().unwrap().is_none() {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
                 break;
             }
-            match one(first.wrapping_add(number)) {
+            match one::<W>(first.wrapping_add(number)) {
                 Ok(totals) => mine += totals,
                 Err(text) => drop(failed.lock().unwrap().get_or_insert(text)),
             }

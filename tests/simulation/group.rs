@@ -11,8 +11,9 @@ use super::billing::Billing;
 use super::broker::{self, Committed, Duty, Partition};
 use super::dice::{Dice, dice_of};
 use super::plan::{Plan, TYPES};
-use super::scenario::{Fault, Scenario};
-use super::totals::Totals;
+use super::scenario::{Fault, Kind, Scenario};
+use super::shrink::Simulated;
+use super::totals::GroupTotals;
 use super::trace::Trace;
 use super::truth::{Known, Truth, broken};
 use super::worker::Worker;
@@ -69,7 +70,7 @@ pub(crate) struct World {
     /// The bytes of each event.
     pub(crate) records: Vec<bytes::Bytes>,
     pub(crate) billing: Billing,
-    pub(crate) totals: Totals,
+    pub(crate) totals: GroupTotals,
     pub(crate) trace: Trace,
     pub(crate) attempts: u64,
     pub(crate) writes: u64,
@@ -78,8 +79,11 @@ pub(crate) struct World {
 /// A world that has not come to rest after so many steps never will.
 const STEPS: u64 = 200_000;
 
-impl World {
-    pub(crate) fn new(scenario: Scenario, traced: bool) -> World {
+impl Simulated for World {
+    type Totals = GroupTotals;
+    const KIND: Kind = Kind::Group;
+
+    fn begin(scenario: Scenario, traced: bool) -> World {
         let mut dice = dice_of(scenario.seed, &[9]);
         let calm = Moment(200_000_000 + scenario.events * dice.within(1_000_000..20_000_000));
         let plan = Plan::of(&scenario, calm);
@@ -98,7 +102,7 @@ impl World {
             truth: Truth::default(),
             records: Vec::new(),
             billing: Billing::default(),
-            totals: Totals { worlds: 1, ..Totals::default() },
+            totals: GroupTotals { worlds: 1, ..GroupTotals::default() },
             trace: Trace { lines: traced.then(Vec::new) },
             attempts: 0,
             writes: 0,
@@ -118,8 +122,7 @@ impl World {
         world
     }
 
-    /// Until nothing is left to happen.
-    pub(crate) fn run(&mut self) {
+    fn run(&mut self) {
         while let Some((at, what)) = self.agenda.next() {
             self.now = at;
             self.totals.steps += 1;
@@ -134,6 +137,16 @@ impl World {
         self.at_rest();
     }
 
+    fn end(mut self) -> (GroupTotals, Vec<String>) {
+        (self.totals, self.trace.lines.take().unwrap_or_default())
+    }
+
+    fn inside(&self) -> Vec<String> {
+        self.workers.iter().map(|worker| format!("{:?}", worker.core)).collect()
+    }
+}
+
+impl World {
     fn happens(&mut self, what: Happens) {
         let is = |world: &World, (worker, life): Life| world.workers[worker].is(life);
         match what {

@@ -47,15 +47,6 @@ impl Plan {
             .map(|t| dice_of(seed, &[3, t]).within(0..4))
             .map(|want| (want < 2).then_some(want as usize))
             .collect();
-        let filter = |want: &Option<usize>| match want {
-            Some(ty) => Filter::exact([("type".to_owned(), TYPES[*ty].to_owned())]),
-            None => Filter::exact([("xwanted".to_owned(), "yes".to_owned())]),
-        };
-        let table = Table {
-            routes: Routes::new(wants.iter().map(|want| (BROKER, filter(want)))),
-            policies: policies.clone(),
-            uids: (0..scenario.triggers).map(trigger_uid).collect(),
-        };
         let outages = (0..triggers)
             .map(|t| {
                 let mut dice = dice_of(seed, &[4, t]);
@@ -68,16 +59,22 @@ impl Plan {
                     .collect()
             })
             .collect();
+        let all: Vec<u32> = (0..scenario.triggers).collect();
         Plan {
             seed,
             failures: scenario.has(Fault::Failures),
             retry_after: scenario.has(Fault::RetryAfter),
+            table: table_of(&policies, &wants, &all),
             policies,
             wants,
             outages,
-            table: Arc::new(table),
             limits: limits(scenario),
         }
+    }
+
+    /// Where there are no others than these.
+    pub(crate) fn table_of(&self, triggers: &[u32]) -> Arc<Table> {
+        table_of(&self.policies, &self.wants, triggers)
     }
 
     pub(crate) fn routed(&self, ty: usize) -> Vec<u32> {
@@ -121,6 +118,18 @@ impl Plan {
     pub(crate) fn replies(&self, event: usize, trigger: u32) -> bool {
         dice_of(self.seed, &[7, event as u64, u64::from(trigger)]).chance(50)
     }
+}
+
+fn table_of(policies: &[Policy], wants: &[Option<usize>], triggers: &[u32]) -> Arc<Table> {
+    let filter = |want: &Option<usize>| match want {
+        Some(ty) => Filter::exact([("type".to_owned(), TYPES[*ty].to_owned())]),
+        None => Filter::exact([("xwanted".to_owned(), "yes".to_owned())]),
+    };
+    Arc::new(Table {
+        routes: Routes::new(triggers.iter().map(|&t| (BROKER, filter(&wants[t as usize])))),
+        policies: triggers.iter().map(|&t| policies[t as usize].clone()).collect(),
+        uids: triggers.iter().copied().map(trigger_uid).collect(),
+    })
 }
 
 fn policy(dice: &mut Dice) -> Policy {

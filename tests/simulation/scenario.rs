@@ -2,6 +2,15 @@
 
 use super::dice::dice_of;
 
+/// Which world it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Several workers of a consumer group.
+    Group,
+    /// One worker with its own disk.
+    Queue,
+}
+
 /// What may go wrong, or merely happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -33,10 +42,57 @@ pub(crate) enum Fault {
     Marks,
     /// Limits so small that each is reached.
     TightLimits,
+    /// The disk refuses to write, once or for a while; what it refused may be on it all the same.
+    FailingWrites,
+    /// The disk has no room for a while.
+    FullDisk,
+    /// The worker is killed while it writes, between any two steps of that.
+    TornWrites,
+    /// A start is killed in its turn.
+    TornStarts,
+    /// The queue's limit is reached, and publishers are refused.
+    SmallQueue,
+    /// Dead letters are dropped.
+    Drops,
+    /// Dead letters are replayed and dropped while no worker runs.
+    Offline,
+    /// Triggers are gone in one life and back in another.
+    GoneTriggers,
+    Replies,
+    /// Some triggers' dead letters go to a broker.
+    LetterBrokers,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Fault; 17] = [
+    fn of(kind: Kind) -> &'static [Fault] {
+        match kind {
+            Kind::Group => &Fault::GROUP,
+            Kind::Queue => &Fault::QUEUE,
+        }
+    }
+
+    const QUEUE: [Fault; 18] = [
+        Fault::Crash,
+        Fault::Drain,
+        Fault::LateAcks,
+        Fault::Outages,
+        Fault::Failures,
+        Fault::RetryAfter,
+        Fault::Replays,
+        Fault::TightLimits,
+        Fault::FailingWrites,
+        Fault::FullDisk,
+        Fault::TornWrites,
+        Fault::TornStarts,
+        Fault::SmallQueue,
+        Fault::Drops,
+        Fault::Offline,
+        Fault::GoneTriggers,
+        Fault::Replies,
+        Fault::LetterBrokers,
+    ];
+
+    const GROUP: [Fault; 17] = [
         Fault::Crash,
         Fault::Rebalance,
         Fault::Zombie,
@@ -59,6 +115,7 @@ impl Fault {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scenario {
+    pub(crate) kind: Kind,
     pub(crate) seed: u64,
     pub(crate) events: u64,
     pub(crate) partitions: u32,
@@ -69,19 +126,21 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    pub(crate) fn of(seed: u64) -> Scenario {
-        let mut dice = dice_of(seed, &[1]);
+    pub(crate) fn of(kind: Kind, seed: u64) -> Scenario {
+        let mut dice = dice_of(seed, &[1 + 100 * kind as u64]);
         let mut faults = 0;
         // Most things happen in most worlds; a world without one shows more of the others.
         let often = dice.pick(&[40, 70, 90]);
-        for fault in Fault::ALL {
+        for &fault in Fault::of(kind) {
             faults |= u32::from(dice.chance(often)) << fault as u32;
         }
+        let group = kind == Kind::Group;
         Scenario {
+            kind,
             seed,
-            events: dice.pick(&[6, 12, 24, 40]) + dice.within(0..8),
-            partitions: dice.within(1..4) as u32,
-            workers: dice.within(1..4) as usize,
+            events: dice.pick(if group { &[6, 12, 24, 40] } else { &[4, 8, 16] }) + dice.within(0..8),
+            partitions: if group { dice.within(1..4) as u32 } else { 1 },
+            workers: if group { dice.within(1..4) as usize } else { 1 },
             triggers: dice.within(1..5) as u32,
             keys: dice.within(1..5),
             faults,
@@ -109,7 +168,7 @@ impl Scenario {
         if self.keys > 1 {
             all.push(Scenario { keys: 1, ..self.clone() });
         }
-        for fault in Fault::ALL {
+        for &fault in Fault::of(self.kind) {
             all.push(Scenario { faults: self.faults & !(1 << fault as u32), ..self.clone() });
         }
         all.retain(|scenario| scenario != self && scenario.events > 0);
@@ -119,11 +178,11 @@ impl Scenario {
 
 impl std::fmt::Display for Scenario {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Scenario { seed, events, partitions, workers, triggers, keys, .. } = self;
-        let faults: Vec<Fault> = Fault::ALL.into_iter().filter(|&fault| self.has(fault)).collect();
+        let Scenario { kind, seed, events, partitions, workers, triggers, keys, .. } = self;
+        let faults: Vec<&Fault> = Fault::of(*kind).iter().filter(|&&fault| self.has(fault)).collect();
         write!(
             f,
-            "seed {seed}: {events} events, {partitions} partitions, {workers} workers, {triggers} triggers, \
+            "{kind:?} {seed}: {events} events, {partitions} partitions, {workers} workers, {triggers} triggers, \
              {keys} keys, {faults:?}"
         )
     }

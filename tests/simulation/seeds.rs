@@ -14,3 +14,5 @@ pub(crate) const GROUP: [(u64, &str); 9] = [
     (758, "behind another one, a retry ran before it was due"),
     (7_516_326, "a replay waited for events that waited for it"),
 ];
+
+pub(crate) const QUEUE: [(u64, &str); 0] = [];

@@ -3,12 +3,25 @@
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 
-use super::group::World;
-use super::scenario::Scenario;
-use super::totals::Totals;
+use super::scenario::{Kind, Scenario};
+use super::totals::Total;
 
 /// Of the trace of a failure, so many of the last lines are shown.
 const SHOWN: usize = 40;
+
+/// A world of one kind.
+pub(crate) trait Simulated: Sized {
+    type Totals: Total;
+    const KIND: Kind;
+
+    fn begin(scenario: Scenario, traced: bool) -> Self;
+    /// Until nothing is left to happen. Panics where something is not as it must be.
+    fn run(&mut self);
+    /// What it went through, and the lines that were traced.
+    fn end(self) -> (Self::Totals, Vec<String>);
+    /// The state of its cores, for who looks for a defect.
+    fn inside(&self) -> Vec<String>;
+}
 
 thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
@@ -36,17 +49,20 @@ impl Failure {
     }
 }
 
-pub(crate) fn run(scenario: &Scenario, traced: bool) -> Result<(Totals, Vec<String>), Failure> {
-    let mut world = World::new(scenario.clone(), traced);
+pub(crate) fn run<W: Simulated>(
+    scenario: &Scenario,
+    traced: bool,
+) -> Result<(W::Totals, Vec<String>), Failure> {
+    let mut world = W::begin(scenario.clone(), traced);
     QUIET.set(true);
     let result = panic::catch_unwind(AssertUnwindSafe(|| world.run()));
     QUIET.set(false);
-    let mut lines = world.trace.lines.take().unwrap_or_default();
-    if traced && result.is_err() && std::env::var_os("WEIR_TRACE").is_some() {
-        lines.extend(world.workers.iter().map(|worker| format!("{:?}", worker.core)));
-    }
+    let shows = traced && result.is_err() && std::env::var_os("WEIR_TRACE").is_some();
+    let inside = if shows { world.inside() } else { Vec::new() };
+    let (totals, mut lines) = world.end();
+    lines.extend(inside);
     match result {
-        Ok(()) => Ok((world.totals, lines)),
+        Ok(()) => Ok((totals, lines)),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
             let message = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -56,11 +72,11 @@ pub(crate) fn run(scenario: &Scenario, traced: bool) -> Result<(Totals, Vec<Stri
 }
 
 /// What to print of a scenario that failed.
-pub(crate) fn explain(scenario: &Scenario, failure: Failure) -> String {
+pub(crate) fn explain<W: Simulated>(scenario: &Scenario, failure: Failure) -> String {
     let (mut least, mut failure) = (scenario.clone(), failure);
     'smaller: loop {
         for smaller in least.smaller() {
-            if let Err(other) = run(&smaller, false)
+            if let Err(other) = run::<W>(&smaller, false)
                 && other.name() == failure.name()
             {
                 (least, failure) = (smaller, other);
@@ -69,7 +85,7 @@ pub(crate) fn explain(scenario: &Scenario, failure: Failure) -> String {
         }
         break;
     }
-    let lines = run(&least, true).err().map(|failure| failure.lines).unwrap_or_default();
+    let lines = run::<W>(&least, true).err().map(|failure| failure.lines).unwrap_or_default();
     let shown = if std::env::var_os("WEIR_TRACE").is_some() { lines.len() } else { SHOWN };
     let last = lines[lines.len().saturating_sub(shown)..].join("\n");
     format!(
