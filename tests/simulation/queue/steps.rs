@@ -425,8 +425,22 @@ fn told(input: &Input<u64>) -> String {
             format!("Arrived {} ({})", envelope.position.offset, envelope.event().id)
         }
         Input::Fetched { stub, envelope, .. } => format!("Fetched {stub:?} {}", envelope.position.offset),
+        Input::Assigned { epoch, progress, ended, parked, .. } => {
+            format!(
+                "Assigned under {epoch:?} {progress:?} {ended:?} {:?}",
+                parked.iter().map(shown).collect::<Vec<_>>()
+            )
+        }
+        Input::Unparked { parked, .. } => {
+            format!("Unparked {:?}", parked.iter().map(shown).collect::<Vec<_>>())
+        }
         other => format!("{other:?}"),
     }
+}
+
+/// Keys are hashed otherwise in each core.
+fn shown(stub: &Stub) -> Stub {
+    Stub { key: stub.key.map(|_| 0), ..stub.clone() }
 }
 
 fn said(effect: &Effect<u64>) -> String {
