@@ -23,7 +23,7 @@ pub mod worker { pub mod archive; pub mod attempt; mod beside; pub mod letters; 
 ";
 
 /// Of the dependencies, those that these modules have.
-const DEPENDENCIES: [&str; 13] = [
+const DEPENDENCIES: [&str; 14] = [
     "base64",
     "blake3",
     "bytes",
@@ -36,6 +36,7 @@ const DEPENDENCIES: [&str; 13] = [
     "serde_json",
     "slab",
     "sled",
+    "strsim",
     "tracing",
 ];
 
