@@ -10,7 +10,7 @@ use super::options::Options;
 use super::out::{plural, print};
 use super::style::{GOOD, PLAIN};
 use super::table::{Align, Table};
-use crate::config::{Origin, Settings};
+use crate::config::{Config, Origin, Settings};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -52,14 +52,26 @@ impl Check {
             print(origins(&settings, &file))?;
         }
         let (config, files) = documents::accept(&of_settings, documents::load(&self.paths, &settings))?;
-        print(format_args!(
-            "{GOOD}ok{PLAIN}: {}, {}, {} in {}\n",
-            plural(config.triggers.len() as u64, "trigger"),
-            plural(config.functions.len() as u64, "function"),
-            plural(config.brokers.len() as u64, "broker"),
-            plural(files as u64, "file")
-        ))
+        print(format_args!("{GOOD}ok{PLAIN}: {} in {}\n", counted(&config), plural(files as u64, "file")))
     }
+}
+
+/// What there always is, and what else there is.
+fn counted(config: &Config) -> String {
+    let always = [
+        (config.triggers.len(), "trigger"),
+        (config.functions.len(), "function"),
+        (config.brokers.len(), "broker"),
+    ];
+    let others = [
+        (config.sources.len(), "source"),
+        (config.sinks.len(), "sink"),
+        (config.billing.len(), "billing sink"),
+    ];
+    let others = others.into_iter().filter(|(count, _)| *count > 0);
+    let words: Vec<_> =
+        always.into_iter().chain(others).map(|(count, word)| plural(count as u64, word)).collect();
+    words.join(", ")
 }
 
 fn origins(settings: &Settings, file: &Path) -> Table {

@@ -75,6 +75,9 @@ async fn run(config: &Config, settings: &Settings) -> Outcome {
     let mut signals =
         Signals::listen().map_err(|e| Failed::error(format!("signals can't be listened for: {e}")))?;
     let worker = Worker::start(config, settings).await.map_err(Failed::error)?;
+    for idle in config.idle() {
+        tracing::warn!(document = idle.document, "{}", idle.message);
+    }
     tracing::info!(
         http = %worker.http,
         admin = %worker.admin,

@@ -2,11 +2,14 @@
 
 use super::delivery::Delivery;
 use super::diagnostic::Report;
+use super::later;
 use super::metadata::Metadata;
 use super::reader::{self, Fields};
 use super::spelling::did_you_mean;
 
 const BACKING: &str = "weir.dev/backing";
+/// Knative's Kafka broker keeps its events there.
+const EXTERNAL_TOPIC: &str = "kafka.eventing.knative.dev/external.topic";
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Draft {
@@ -19,22 +22,25 @@ pub(super) fn read(document: &mut Fields<'_>, metadata: &Metadata<'_>, report: &
         match node.text() {
             Some("queue") | None => {}
             Some(text) => {
-                let later = ["KafkaSink/", "NatsSink/"].iter().any(|kind| text.starts_with(kind));
-                let (message, help) = if later {
-                    (
-                        "is not supported by this version",
-                        "only 'queue' is: the worker's own durable queue".to_owned(),
-                    )
+                let subject = format!("{BACKING}: '{text}'");
+                if ["KafkaSink/", "NatsSink/"].iter().any(|kind| text.starts_with(kind)) {
+                    later::BACKING.refuse(node.span, &subject, report);
                 } else {
                     let help = did_you_mean(text, ["queue"]);
-                    (
-                        "is no backing",
-                        help.unwrap_or_else(|| "write 'queue', KafkaSink/<name> or NatsSink/<name>".into()),
-                    )
-                };
-                report.error(node.span, format!("{BACKING}: '{text}' {message}")).help(help);
+                    let help =
+                        help.unwrap_or_else(|| "write 'queue', KafkaSink/<name> or NatsSink/<name>".into());
+                    report.error(node.span, format!("{subject} is no backing")).help(help);
+                }
             }
         }
+    }
+    if let Some(node) = metadata.annotation(EXTERNAL_TOPIC) {
+        report
+            .warning(
+                node.span,
+                format!("{EXTERNAL_TOPIC} has no effect: the broker's events live in the worker's queue"),
+            )
+            .help("a KafkaSource whose sink is this broker is how a topic's events come in");
     }
     let Some(mut spec) = document.map("spec", report) else { return Draft::default() };
     if let Some(node) = spec.optional("config") {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::dispatch::{Backoff, Order, Policy};
 
 use super::diagnostic::Report;
+use super::later;
 use super::reader::{self, Fields};
 use super::reference::{Destination, Named};
 
@@ -68,18 +69,15 @@ fn dead_letter(sink: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Op
             to.is_of(&["eventing.knative.dev/v1"], report).then(|| to.named(report))
         }
         Destination::Reference(to) => {
-            report
-                .error(
-                    to.kind_span,
-                    format!("{path}: dead letters to a {} are not supported by this version", to.kind),
-                )
-                .help("name a Broker, or leave deadLetterSink out: the worker's own store then keeps them");
+            later::DEAD_LETTERS.refuse(
+                to.kind_span,
+                &format!("{path}: dead letters to a {}", to.kind),
+                report,
+            );
             None
         }
         Destination::Uri(span) => {
-            report
-                .error(span, format!("{path}: dead letters over HTTP are not supported by this version"))
-                .help("name a Broker, or leave deadLetterSink out: the worker's own store then keeps them");
+            later::DEAD_LETTERS.refuse(span, &format!("{path}: dead letters over HTTP"), report);
             None
         }
     }

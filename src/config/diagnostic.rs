@@ -215,6 +215,11 @@ impl<'a> Report<'a> {
         self.diagnostics.inside(Severity::Note, self.text, span, message)
     }
 
+    /// Takes the source lines out of what was said of these lines: they may hold a secret.
+    pub fn conceal(&mut self, span: Span) {
+        self.diagnostics.conceal(&self.text.name, span.line, span.end_line);
+    }
+
     /// To speak of this place later, when other files are known too.
     pub fn place(&self, span: Span) -> Place {
         Place { text: self.text.clone(), span }

@@ -1,18 +1,24 @@
 //! What a document is: its apiVersion and kind decide who reads it.
 
 use super::diagnostic::Report;
+use super::later::{self, Later};
 use super::metadata::Metadata;
 use super::node::{Kind, Node};
 use super::reader::{self, Fields};
 use super::spelling::{listed, nearest};
 use super::text::{Place, Span};
-use super::{broker, function, trigger};
+use super::{KafkaSink, NatsSink};
+use super::{
+    billing_sink, broker, function, kafka_sink, kafka_source, nats_sink, nats_source, source, trigger,
+};
 
-/// A kind that is ours to understand, and the apiVersion it must have.
+/// A kind that is ours to understand, and the apiVersions that it may have: the one to write first.
 struct Known {
     kind: &'static str,
-    api_version: &'static str,
+    api_versions: &'static [&'static str],
     reading: Reading,
+    /// What is said of it, where it does nothing yet.
+    later: Option<Later>,
 }
 
 #[derive(Clone, Copy)]
@@ -20,38 +26,51 @@ enum Reading {
     Trigger,
     Broker,
     Function,
-    /// Known and not run by this version: why.
-    Later(&'static str),
+    KafkaSource,
+    KafkaSink,
+    NatsSource,
+    NatsSink,
+    BillingSink,
 }
 
+impl Known {
+    fn group(&self) -> &'static str {
+        group_of(self.api_versions[0])
+    }
+}
+
+const WEIR: &[&str] = &["weir.dev/v1alpha1"];
+const EVENTING: &[&str] = &["eventing.knative.dev/v1"];
+
 const KNOWN: [Known; 8] = [
-    Known { kind: "Trigger", api_version: "eventing.knative.dev/v1", reading: Reading::Trigger },
-    Known { kind: "Broker", api_version: "eventing.knative.dev/v1", reading: Reading::Broker },
-    Known { kind: "Function", api_version: "weir.dev/v1alpha1", reading: Reading::Function },
+    Known { kind: "Trigger", api_versions: EVENTING, reading: Reading::Trigger, later: None },
+    Known { kind: "Broker", api_versions: EVENTING, reading: Reading::Broker, later: None },
+    Known { kind: "Function", api_versions: WEIR, reading: Reading::Function, later: None },
     Known {
         kind: "KafkaSource",
-        api_version: "sources.knative.dev/v1",
-        reading: Reading::Later("does not consume Kafka yet: post the events to the broker over HTTP"),
+        // A cluster serves both; v1 has fields more.
+        api_versions: &["sources.knative.dev/v1", "sources.knative.dev/v1beta1"],
+        reading: Reading::KafkaSource,
+        later: Some(later::KAFKA_SOURCE),
     },
     Known {
         kind: "KafkaSink",
-        api_version: "eventing.knative.dev/v1alpha1",
-        reading: Reading::Later("does not write to Kafka yet"),
+        api_versions: &["eventing.knative.dev/v1alpha1"],
+        reading: Reading::KafkaSink,
+        later: Some(later::KAFKA_SINK),
     },
     Known {
         kind: "NatsSource",
-        api_version: "weir.dev/v1alpha1",
-        reading: Reading::Later("does not consume NATS yet: post the events to the broker over HTTP"),
+        api_versions: WEIR,
+        reading: Reading::NatsSource,
+        later: Some(later::NATS_SOURCE),
     },
-    Known {
-        kind: "NatsSink",
-        api_version: "weir.dev/v1alpha1",
-        reading: Reading::Later("does not write to NATS yet"),
-    },
+    Known { kind: "NatsSink", api_versions: WEIR, reading: Reading::NatsSink, later: Some(later::NATS_SINK) },
     Known {
         kind: "BillingSink",
-        api_version: "weir.dev/v1alpha1",
-        reading: Reading::Later("does not ship usage yet: the journal keeps it"),
+        api_versions: WEIR,
+        reading: Reading::BillingSink,
+        later: Some(later::BILLING_SINK),
     },
 ];
 
@@ -70,6 +89,11 @@ pub(super) enum Draft {
     Trigger(Option<trigger::Draft>),
     Broker(broker::Draft),
     Function(Option<function::Draft>),
+    KafkaSource(Option<source::Draft>),
+    KafkaSink(Option<KafkaSink>),
+    NatsSource(Option<source::Draft>),
+    NatsSink(Option<NatsSink>),
+    BillingSink(Option<billing_sink::Draft>),
 }
 
 impl Document {
@@ -78,6 +102,11 @@ impl Document {
             Draft::Trigger(_) => "Trigger",
             Draft::Broker(_) => "Broker",
             Draft::Function(_) => "Function",
+            Draft::KafkaSource(_) => "KafkaSource",
+            Draft::KafkaSink(_) => "KafkaSink",
+            Draft::NatsSource(_) => "NatsSource",
+            Draft::NatsSink(_) => "NatsSink",
+            Draft::BillingSink(_) => "BillingSink",
         }
     }
 }
@@ -101,7 +130,7 @@ pub(super) fn read(root: &Node, documents: &mut Vec<Document>, report: &mut Repo
         let missing = if kind.is_none() { "kind" } else { "apiVersion" };
         let known = KNOWN.iter().find(|known| Some(Some(known.kind)) == kind_text);
         let help = match known {
-            Some(known) => format!("add 'apiVersion: {}'", known.api_version),
+            Some(known) => format!("add 'apiVersion: {}'", known.api_versions[0]),
             None => "a document begins with 'apiVersion:' and 'kind:'".into(),
         };
         report.error(root.span, format!("the document has no {missing}")).help(help);
@@ -131,19 +160,22 @@ fn read_known(
     documents: &mut Vec<Document>,
     report: &mut Report<'_>,
 ) {
-    if let Reading::Later(reason) = known.reading {
-        report
-            .error(kind_span, format!("this version {reason}"))
-            .help(format!("take the {} out", known.kind));
-        return;
+    if let Some(later) = &known.later {
+        later.note(kind_span, &format!("a {}", known.kind), report);
     }
     // What the cluster writes; nothing to us.
     fields.entry("status");
     let metadata = Metadata::read(&mut fields, known.kind, report);
+    let document = &mut fields;
     let draft = match known.reading {
-        Reading::Broker => Draft::Broker(broker::read(&mut fields, &metadata, report)),
-        Reading::Function => Draft::Function(function::read(&mut fields, &metadata, report)),
-        _ => Draft::Trigger(trigger::read(&mut fields, &metadata, report)),
+        Reading::Trigger => Draft::Trigger(trigger::read(document, &metadata, report)),
+        Reading::Broker => Draft::Broker(broker::read(document, &metadata, report)),
+        Reading::Function => Draft::Function(function::read(document, &metadata, report)),
+        Reading::KafkaSource => Draft::KafkaSource(kafka_source::read(document, &metadata, report)),
+        Reading::KafkaSink => Draft::KafkaSink(kafka_sink::read(document, &metadata, report)),
+        Reading::NatsSource => Draft::NatsSource(nats_source::read(document, &metadata, report)),
+        Reading::NatsSink => Draft::NatsSink(nats_sink::read(document, &metadata, report)),
+        Reading::BillingSink => Draft::BillingSink(billing_sink::read(document, &metadata, report)),
     };
     if let Some((name, span)) = metadata.name {
         let namespace = metadata.namespace().into();
@@ -163,16 +195,17 @@ fn recognise(
     let group = group_of(version);
     let weir = nearest(group, ["weir.dev"]).is_some();
     let knative = group == "knative.dev" || group.ends_with(".knative.dev");
-    let ours = |known: &Known| {
-        group.is_empty() || weir || knative || nearest(group, [group_of(known.api_version)]).is_some()
-    };
+    let ours =
+        |known: &Known| group.is_empty() || weir || knative || nearest(group, [known.group()]).is_some();
     let near = nearest(kind, KNOWN.iter().map(|known| known.kind));
     match KNOWN.iter().find(|known| Some(known.kind) == near) {
-        Some(known) if known.kind == kind && known.api_version == version => return Some(known),
+        Some(known) if known.kind == kind && known.api_versions.contains(&version) => {
+            return Some(known);
+        }
         Some(known) if known.kind == kind && ours(known) => {
             report
                 .error(version_span, format!("a {kind} is not of apiVersion '{version}'"))
-                .help(format!("write 'apiVersion: {}'", known.api_version));
+                .help(format!("write 'apiVersion: {}'", known.api_versions[0]));
             return None;
         }
         Some(known) if ours(known) => {
@@ -182,7 +215,7 @@ fn recognise(
             return None;
         }
         _ if weir => {
-            let ours = KNOWN.iter().filter(|known| group_of(known.api_version) == "weir.dev");
+            let ours = KNOWN.iter().filter(|known| known.group() == "weir.dev");
             report
                 .error(kind_span, format!("unknown kind '{kind}'"))
                 .help(format!("weir.dev has {}", listed(ours.map(|known| known.kind))));

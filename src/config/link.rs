@@ -12,6 +12,8 @@ use super::spelling::{listed, nearest};
 use super::trigger::{self, Subscriber};
 use super::{Broker, Config, DeadLetterTo, Function, Trigger};
 
+mod stream;
+
 /// The broker that exists without a document, and its namespace.
 const DEFAULT: (&str, &str) = ("default", "default");
 
@@ -19,7 +21,7 @@ const DEFAULT: (&str, &str) = ("default", "default");
 pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diagnostics) -> Config {
     let documents = unique(documents, diagnostics);
     let mut link = Link::new(&documents, whole, diagnostics);
-    let mut triggers = Vec::new();
+    let (mut triggers, mut sources, mut billing) = (Vec::new(), Vec::new(), Vec::new());
     for document in &documents {
         match &document.draft {
             Draft::Trigger(Some(draft)) => match link.trigger(document, draft) {
@@ -28,9 +30,26 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
             },
             Draft::Trigger(None) => link.leave_out(document),
             Draft::Broker(draft) => drop(draft.delivery.dead_letter.as_ref().map(|named| link.broker(named))),
-            Draft::Function(_) => {}
+            Draft::KafkaSource(Some(draft)) | Draft::NatsSource(Some(draft)) => {
+                match link.source(document, draft) {
+                    Some(source) => sources.push(source),
+                    None => link.leave_out(document),
+                }
+            }
+            Draft::BillingSink(Some(draft)) => match link.billing(document, draft) {
+                Some(sink) => billing.push(sink),
+                None => link.leave_out(document),
+            },
+            Draft::KafkaSource(None)
+            | Draft::KafkaSink(None)
+            | Draft::NatsSource(None)
+            | Draft::NatsSink(None)
+            | Draft::BillingSink(None) => link.leave_out(document),
+            Draft::Function(_) | Draft::KafkaSink(Some(_)) | Draft::NatsSink(Some(_)) => {}
         }
     }
+    link.warn_of_shared(&documents, &sources);
+    let sinks = link.sinks.iter().filter_map(|document| stream::sink(document)).collect();
     let brokers = link
         .brokers
         .keys()
@@ -55,7 +74,7 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
             }
         })
         .collect();
-    Config { brokers, triggers, functions }
+    Config { brokers, triggers, functions, sources, sinks, billing }
 }
 
 fn uid_of_broker(namespace: &str, name: &str) -> Uid {
@@ -93,6 +112,7 @@ struct Link<'d> {
     functions: Vec<&'d Document>,
     by_name: BTreeMap<(&'d str, &'d str), usize>,
     by_service: BTreeMap<(&'d str, &'d str), usize>,
+    sinks: Vec<&'d Document>,
     whole: bool,
     diagnostics: &'d mut Diagnostics,
 }
@@ -104,6 +124,7 @@ impl<'d> Link<'d> {
             functions: Vec::new(),
             by_name: BTreeMap::new(),
             by_service: BTreeMap::new(),
+            sinks: Vec::new(),
             whole,
             diagnostics,
         };
@@ -119,7 +140,8 @@ impl<'d> Link<'d> {
                     serves.iter().for_each(|service| link.serve(service));
                     link.functions.push(document);
                 }
-                Draft::Trigger(_) => {}
+                Draft::KafkaSink(_) | Draft::NatsSink(_) => link.sinks.push(document),
+                _ => {}
             }
         }
         link
@@ -178,7 +200,7 @@ impl<'d> Link<'d> {
     /// A trigger left out has its reason among the errors. Were there none, leaving it out would be silent.
     fn leave_out(&mut self, document: &Document) {
         if !self.diagnostics.has_errors() {
-            let message = format!("the Trigger '{}' could not be understood", document.name);
+            let message = format!("the {} '{}' could not be understood", document.kind(), document.name);
             self.diagnostics.at(Severity::Error, &document.place, message);
         }
     }

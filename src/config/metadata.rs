@@ -25,6 +25,7 @@ pub(super) struct Metadata<'n> {
     /// `None`, as for the namespace: reported, and the rest of the document is read all the same.
     pub(super) name: Option<(&'n str, Span)>,
     namespace: Option<&'n str>,
+    labels: &'n [Entry],
     annotations: &'n [Entry],
 }
 
@@ -39,13 +40,13 @@ impl<'n> Metadata<'n> {
             Some(node) => label(node, &fields.below("namespace"), report),
             None => Some("default"),
         };
-        texts(&mut fields, "labels", report);
+        let labels = texts(&mut fields, "labels", report);
         let annotations = texts(&mut fields, "annotations", report);
         for known in OF_THE_CLUSTER {
             fields.entry(known);
         }
         fields.finish(report);
-        Metadata { name, namespace, annotations }
+        Metadata { name, namespace, labels, annotations }
     }
 
     pub(super) fn namespace(&self) -> &'n str {
@@ -55,6 +56,11 @@ impl<'n> Metadata<'n> {
     /// The value of an annotation; one that is no string has been reported.
     pub(super) fn annotation(&self, name: &str) -> Option<&'n Node> {
         self.annotations.iter().find(|entry| *entry.key == *name).map(|entry| &entry.value)
+    }
+
+    /// The value of a label, as of an annotation.
+    pub(super) fn label(&self, name: &str) -> Option<&'n Node> {
+        self.labels.iter().find(|entry| *entry.key == *name).map(|entry| &entry.value)
     }
 
     /// Annotations of `prefix` that are none of `known`.
@@ -94,7 +100,16 @@ fn texts<'n>(fields: &mut Fields<'n>, name: &'static str, report: &mut Report<'_
 
 /// A name that Kubernetes takes: a DNS-1123 subdomain.
 pub(super) fn name<'n>(node: &'n Node, path: &str, report: &mut Report<'_>) -> Option<&'n str> {
-    checked(node, path, report, 253, "letters, digits, '-' and '.'", |text| text.split('.').all(is_label))
+    checked(node, path, report, 253, "letters, digits, '-' and '.'", is_subdomain)
+}
+
+/// Whether a text could be the name of a document.
+pub(super) fn is_name(text: &str) -> bool {
+    text.len() <= 253 && is_subdomain(text)
+}
+
+fn is_subdomain(text: &str) -> bool {
+    text.split('.').all(is_label)
 }
 
 /// A namespace, or a Service's name: a DNS-1123 label.

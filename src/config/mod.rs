@@ -2,9 +2,10 @@
 //! nothing starts half-configured.
 //!
 //! `files` finds and reads, `yaml` parses to `node` trees, `reader` reads them with types, one file per document kind
-//! (`trigger`, `broker`, `function`) makes drafts, and `link` looks up what they name. [`settings`] is the worker's
-//! own `weir.yaml`.
+//! (`trigger`, `kafka_source`, …) makes drafts, and `link` looks up what they name. `later` says what is read and not done
+//! by this version. [`settings`] is the worker's own `weir.yaml`.
 
+mod billing_sink;
 mod broker;
 mod cesql;
 mod delivery;
@@ -14,24 +15,50 @@ mod files;
 mod filters;
 mod function;
 mod inside;
+mod kafka_security;
+mod kafka_sink;
+mod kafka_source;
+mod later;
 mod link;
 mod metadata;
+mod nats_connection;
+mod nats_sink;
+mod nats_source;
 mod node;
 mod quantity;
 mod reader;
 mod reference;
 mod scalar;
 pub mod secret;
+mod secret_key;
+mod server;
 pub mod settings;
+mod sink;
+mod source;
 mod spelling;
+mod subject;
 mod text;
+mod tls;
+mod topic;
 mod trigger;
 mod yaml;
 
+pub use billing_sink::{BillingSink, UsageTo};
 pub use diagnostic::{Diagnostic, Diagnostics, Look, Severity};
+pub use kafka_security::{KafkaSecurity, Sasl};
+pub use kafka_sink::{KafkaSink, NewTopic};
+pub use kafka_source::{KafkaSource, KeyType};
+pub use later::Idle;
+pub use nats_connection::{NatsAuth, NatsConnection};
+pub use nats_sink::NatsSink;
+pub use nats_source::NatsSource;
 pub use quantity::duration;
 pub use secret::{Secret, SecretRef};
+pub use server::Server;
 pub use settings::{Origin, Settings, load_settings};
+pub use sink::{ContentMode, Sink, Writes};
+pub use source::{Initial, Reads, Source, SourceSink, Unrouted};
+pub use tls::{Certificate, Tls};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,6 +77,9 @@ pub struct Config {
     pub brokers: Vec<Broker>,
     pub triggers: Vec<Trigger>,
     pub functions: Vec<Function>,
+    pub sources: Vec<Source>,
+    pub sinks: Vec<Sink>,
+    pub billing: Vec<BillingSink>,
 }
 
 /// A named stream of events.

@@ -144,6 +144,41 @@ pub(super) fn list<'n>(node: &'n Node, path: &str, report: &mut Report<'_>) -> O
     Some(items)
 }
 
+/// What is wrong with a text, and what to write instead.
+pub(super) type Wrong = (String, String);
+
+/// What the items of a list of strings say, each read by `parse`: at least one. What is said twice is kept once.
+pub(super) fn distinct<T: PartialEq>(
+    node: &Node,
+    path: &str,
+    report: &mut Report<'_>,
+    parse: impl Fn(&str) -> Result<Vec<T>, Wrong>,
+) -> Option<Vec<T>> {
+    let items = list(node, path, report)?;
+    if items.is_empty() {
+        report.error(node.span, format!("{path}: the list is empty")).help("name at least one");
+        return None;
+    }
+    let mut distinct = Vec::new();
+    let mut good = true;
+    for (n, item) in items.iter().enumerate() {
+        let path = format!("{path}[{n}]");
+        match string(item, &path, report).map(&parse) {
+            Some(Ok(said)) => said.into_iter().for_each(|one| {
+                if !distinct.contains(&one) {
+                    distinct.push(one);
+                }
+            }),
+            Some(Err((message, help))) => {
+                report.error(item.span, format!("{path}: {message}")).help(help);
+                good = false;
+            }
+            None => good = false,
+        }
+    }
+    good.then_some(distinct)
+}
+
 pub(super) fn integer(
     node: &Node,
     path: &str,
@@ -172,6 +207,20 @@ pub(super) fn integer(
             None
         }
     }
+}
+
+pub(super) fn boolean(node: &Node, path: &str, report: &mut Report<'_>) -> Option<bool> {
+    let Kind::Scalar { is, text, .. } = &node.kind else { return wrong(node, path, "true or false", report) };
+    if let Scalar::Bool(flag) = is {
+        return Some(*flag);
+    }
+    let help = match text.to_lowercase().as_str() {
+        "true" | "yes" | "on" => "write it without quotes: true",
+        "false" | "no" | "off" => "write it without quotes: false",
+        _ => "write true or false",
+    };
+    report.error(node.span, format!("{path}: expected true or false, found {}", node.describe())).help(help);
+    None
 }
 
 /// One word of a closed list.
@@ -212,6 +261,16 @@ pub(super) fn iso_duration(node: &Node, path: &str, report: &mut Report<'_>) -> 
             None
         }
     }
+}
+
+/// As [`iso_duration`], and not zero.
+pub(super) fn some_time(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Duration> {
+    let duration = iso_duration(node, path, report)?;
+    if duration.is_zero() {
+        report.error(node.span, format!("{path}: it has to be longer than nothing")).help("write it as PT5S");
+        return None;
+    }
+    Some(duration)
 }
 
 pub(super) fn wrong<T>(node: &Node, path: &str, wanted: &str, report: &mut Report<'_>) -> Option<T> {

@@ -43,6 +43,10 @@ impl SecretRef {
     /// `name/key`. What is no such text may be the secret itself, so nobody is told what it was.
     pub fn parse(text: &str) -> Option<SecretRef> {
         let (name, key) = text.split_once('/')?;
+        SecretRef::new(name, key)
+    }
+
+    pub fn new(name: &str, key: &str) -> Option<SecretRef> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let good = |part: &str| {
             !part.is_empty() && part.len() <= 253 && part.chars().all(allowed) && !part.starts_with('.')

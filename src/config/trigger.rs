@@ -6,6 +6,7 @@ use crate::trigger::Filter;
 use super::delivery::Delivery;
 use super::diagnostic::Report;
 use super::filters;
+use super::later;
 use super::metadata::Metadata;
 use super::node::Node;
 use super::reader::{self, Fields};
@@ -93,10 +94,9 @@ fn broker(spec: &mut Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Op
 
 fn subscribed(node: &Node, path: String, namespace: &str, report: &mut Report<'_>) -> Option<Subscriber> {
     let fields = Fields::of(node, path.clone(), report)?;
-    let refused = "HTTP subscribers are not supported by this version: name a weir.dev Function";
     match Destination::read(fields, namespace, report)? {
         Destination::Uri(span) => {
-            report.error(span, format!("{path}.uri can't be called")).help(refused);
+            later::SUBSCRIBER_URI.refuse(span, &format!("{path}.uri"), report);
             None
         }
         Destination::Reference(to) => match to.kind {
@@ -108,9 +108,9 @@ fn subscribed(node: &Node, path: String, namespace: &str, report: &mut Report<'_
                 .then(|| Subscriber::Service(to.named(report))),
             other => {
                 let near = super::spelling::did_you_mean(other, ["Function", "Service"]);
-                report
-                    .error(to.kind_span, format!("{path}.ref: a {other} can't be a subscriber"))
-                    .help(near.unwrap_or_else(|| refused.into()));
+                report.error(to.kind_span, format!("{path}.ref: a {other} can't be a subscriber")).help(
+                    near.unwrap_or_else(|| "name a weir.dev Function, or a Service that one serves".into()),
+                );
                 None
             }
         },

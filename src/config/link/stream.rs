@@ -1,0 +1,134 @@
+//! Sources, sinks and where usage goes: what they name is looked up.
+
+use crate::event::Uid;
+
+use super::super::billing_sink::{self, To as UsageDraft};
+use super::super::delivery::Delivery;
+use super::super::diagnostic::Severity;
+use super::super::document::{Document, Draft};
+use super::super::reference::Named;
+use super::super::source::{self, To};
+use super::super::spelling::{listed, nearest};
+use super::super::{
+    BillingSink, DeadLetterTo, KafkaSource, NatsSource, Reads, Sink, Source, SourceSink, UsageTo, Writes,
+};
+use super::Link;
+
+fn uid(document: &Document) -> Uid {
+    Uid::of_document(&document.namespace, document.kind(), &document.name)
+}
+
+/// `None` only where there is an error, and then the config is not handed out.
+pub(super) fn sink(document: &Document) -> Option<Sink> {
+    let writes = match &document.draft {
+        Draft::KafkaSink(Some(sink)) => Writes::Kafka(sink.clone()),
+        Draft::NatsSink(Some(sink)) => Writes::Nats(Box::new(sink.clone())),
+        _ => return None,
+    };
+    let (namespace, name) = (document.namespace.clone(), document.name.clone());
+    Some(Sink { uid: uid(document), namespace, name, writes })
+}
+
+impl Link<'_> {
+    pub(super) fn source(&mut self, document: &Document, draft: &source::Draft) -> Option<Source> {
+        let sink = match draft.sink.as_ref()? {
+            To::Broker(named) => {
+                let (broker, _) = self.broker(named)?;
+                SourceSink::Broker { broker, unrouted: draft.unrouted }
+            }
+            To::Subscriber(subscriber) => {
+                let function = self.subscriber(subscriber);
+                let dead_letter = match &draft.delivery.dead_letter {
+                    Some(named) => DeadLetterTo::Broker(self.broker(named)?.0),
+                    None => DeadLetterTo::Store,
+                };
+                let policy = draft.delivery.policy(&Delivery::default(), draft.order);
+                SourceSink::Function { function: function?, policy, dead_letter }
+            }
+        };
+        Some(Source {
+            uid: uid(document),
+            namespace: document.namespace.clone(),
+            name: document.name.clone(),
+            reads: draft.reads.clone()?,
+            extensions: draft.extensions.clone(),
+            sink,
+        })
+    }
+
+    pub(super) fn billing(
+        &mut self,
+        document: &Document,
+        draft: &billing_sink::Draft,
+    ) -> Option<BillingSink> {
+        let to = match draft.to.as_ref()? {
+            UsageDraft::Http { url, token } => UsageTo::Http { url: url.clone(), token: token.clone() },
+            UsageDraft::File(path) => UsageTo::File(path.clone()),
+            UsageDraft::Sink(kind, named) => UsageTo::Sink(self.sink(kind, named)?),
+        };
+        Some(BillingSink {
+            uid: uid(document),
+            namespace: document.namespace.clone(),
+            name: document.name.clone(),
+            to,
+            batch: draft.batch,
+            interval: draft.interval,
+            subjects: draft.subjects.clone(),
+        })
+    }
+
+    fn sink(&mut self, kind: &'static str, named: &Named) -> Option<usize> {
+        let here = |d: &&Document| d.kind() == kind && d.namespace == named.namespace;
+        let found = self.sinks.iter().position(|sink| here(sink) && sink.name == named.name);
+        if found.is_none() {
+            let names: Vec<&str> =
+                self.sinks.iter().copied().filter(here).map(|sink| sink.name.as_str()).collect();
+            let near =
+                nearest(&named.name, names.iter().copied()).map(|near| format!("did you mean '{near}'?"));
+            let otherwise = format!("add a {kind} document; there are {}", listed(names));
+            self.missing(named, kind, near, otherwise);
+        }
+        found
+    }
+
+    /// Two sources that are one consumer to the broker: each would be given some of the events.
+    pub(super) fn warn_of_shared(&mut self, documents: &[Document], sources: &[Source]) {
+        for (n, source) in sources.iter().enumerate() {
+            let Some(other) = sources[..n].iter().find(|other| shares(&other.reads, &source.reads)) else {
+                continue;
+            };
+            let Some(document) = documents.iter().find(|document| uid(document) == source.uid) else {
+                continue;
+            };
+            let what = match source.reads {
+                Reads::Kafka(_) => "a consumer group and a topic",
+                Reads::Nats(_) => "a durable consumer",
+            };
+            self.diagnostics
+                .at(
+                    Severity::Warning,
+                    &document.place,
+                    format!("the sources '{}' and '{}' share {what}", other.name, source.name),
+                )
+                .help("each would be given some of the events: let one of them have another");
+        }
+    }
+}
+
+fn shares(one: &Reads, other: &Reads) -> bool {
+    match (one, other) {
+        (Reads::Kafka(one), Reads::Kafka(other)) => {
+            let KafkaSource { bootstrap_servers, topics, consumer_group, .. } = one;
+            *consumer_group == other.consumer_group
+                && bootstrap_servers.iter().any(|server| other.bootstrap_servers.contains(server))
+                && topics.iter().any(|topic| other.topics.contains(topic))
+        }
+        (Reads::Nats(one), Reads::Nats(other)) => {
+            let NatsSource { connection, stream, consumer, .. } = one;
+            *stream == other.stream
+                && *consumer == other.consumer
+                && connection.servers.iter().any(|server| other.connection.servers.contains(server))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,73 @@
+//! The NatsSource document: a stream of JetStream to consume, and where its events go.
+
+use std::time::Duration;
+
+use crate::dispatch::Order;
+
+use super::diagnostic::Report;
+use super::metadata::Metadata;
+use super::nats_connection::{self, NatsConnection};
+use super::reader::{self, Fields};
+use super::source::{self, Initial, Reads};
+use super::subject;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NatsSource {
+    pub connection: NatsConnection,
+    pub stream: String,
+    /// The name of the durable consumer: workers that say the same share its messages.
+    pub consumer: String,
+    /// Of the stream's. None: all of them.
+    pub subjects: Vec<String>,
+    /// How long a message may be ours before NATS hands it out again.
+    pub ack_wait: Duration,
+    /// How many messages may be ours at once.
+    pub max_ack_pending: u32,
+    /// Where a consumer begins that is new.
+    pub initial_position: Initial,
+}
+
+/// NATS's own.
+const ACK_WAIT: Duration = Duration::from_secs(30);
+const MAX_ACK_PENDING: u32 = 1000;
+
+pub(super) fn read(
+    document: &mut Fields<'_>,
+    metadata: &Metadata<'_>,
+    report: &mut Report<'_>,
+) -> Option<source::Draft> {
+    let mut spec = Fields::of(document.required("spec")?, "NatsSource.spec", report)?;
+    let connection = nats_connection::read(&mut spec, report);
+    let stream = spec.required("stream");
+    let stream = stream.and_then(|node| subject::name(node, &spec.below("stream"), report));
+    let consumer = spec.required("consumer");
+    let consumer = consumer.and_then(|node| subject::name(node, &spec.below("consumer"), report));
+    let subjects = match spec.optional("subjects") {
+        Some(node) => subject::filters(node, &spec.below("subjects"), report),
+        None => Some(Vec::new()),
+    };
+    let wait = spec.optional("ackWait");
+    let wait = wait.and_then(|node| reader::some_time(node, &spec.below("ackWait"), report));
+    let pending = spec.optional("maxAckPending");
+    let pending = pending
+        .and_then(|node| reader::integer(node, &spec.below("maxAckPending"), 1..=1_000_000, report))
+        .map(|pending| pending as u32);
+    let initial = spec.optional("initialPosition");
+    let initial = initial
+        .and_then(|node| reader::choice(node, &spec.below("initialPosition"), &Initial::WORDS, report))
+        .unwrap_or(Initial::Earliest);
+    let read = connection.zip(stream).zip(consumer).zip(subjects);
+    let reads = read.map(|(((connection, stream), consumer), subjects)| {
+        Reads::Nats(NatsSource {
+            connection,
+            stream,
+            consumer,
+            subjects,
+            ack_wait: wait.unwrap_or(ACK_WAIT),
+            max_ack_pending: pending.unwrap_or(MAX_ACK_PENDING),
+            initial_position: initial,
+        })
+    });
+    let orders = [("key", Order::Key), ("ordered", Order::Ordered), ("unordered", Order::Unordered)];
+    Some(source::read(spec, metadata, &orders, reads, report))
+}

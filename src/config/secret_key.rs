@@ -1,0 +1,50 @@
+//! `secretKeyRef`: a key of a Kubernetes Secret, by its name. Whatever stands in its place may be the secret itself, so
+//! nothing of that is ever shown.
+
+use super::diagnostic::Report;
+use super::node::{Kind, Node};
+use super::reader::{self, Fields};
+use super::secret::SecretRef;
+
+const WANTED: &str = "write 'secretKeyRef: {name: …, key: …}' and keep the value in <secrets.dir>/name/key or in \
+                      WEIR_SECRET_NAME_KEY";
+
+/// `{secretKeyRef: {name, key}}`; `None`: not there, or reported.
+pub(super) fn read(node: Option<&Node>, path: String, report: &mut Report<'_>) -> Option<SecretRef> {
+    let node = node?;
+    let Kind::Map(_) = &node.kind else { return concealed(node, &path, report) };
+    let mut fields = Fields::of(node, path, report)?;
+    let reference = fields.required("secretKeyRef");
+    if fields.unknown().next().is_some() {
+        return concealed(node, &fields.path, report);
+    }
+    let read = reference.and_then(|inner| key(inner, fields.below("secretKeyRef"), report));
+    fields.finish(report);
+    read
+}
+
+fn key(node: &Node, path: String, report: &mut Report<'_>) -> Option<SecretRef> {
+    let Kind::Map(_) = &node.kind else { return concealed(node, &path, report) };
+    let mut fields = Fields::of(node, path, report)?;
+    let (name, key, optional) =
+        (fields.required("name"), fields.required("key"), fields.optional("optional"));
+    let strings = [name, key].into_iter().flatten().all(|node| node.text().is_some());
+    if fields.unknown().next().is_some() || !strings {
+        return concealed(node, &fields.path, report);
+    }
+    if let Some(node) = optional {
+        reader::boolean(node, &fields.below("optional"), report);
+    }
+    fields.without_effect("optional", "a secret that is named must be there", report);
+    let (path, both) = (fields.path.clone(), name.zip(key));
+    fields.finish(report);
+    let (name, key) = both?;
+    let reference = SecretRef::new(name.text()?, key.text()?);
+    reference.or_else(|| concealed(node, &path, report))
+}
+
+fn concealed<T>(node: &Node, path: &str, report: &mut Report<'_>) -> Option<T> {
+    report.error(node.span, format!("{path}: expected a reference to a key of a secret")).help(WANTED);
+    report.conceal(node.span);
+    None
+}

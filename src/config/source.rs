@@ -1,0 +1,196 @@
+//! What the sources of Kafka and NATS have in common: where their events go, and how.
+
+use crate::dispatch::{Order, Policy};
+use crate::event::Uid;
+use crate::event::attributes::check_name;
+
+use super::delivery::Delivery;
+use super::diagnostic::Report;
+use super::later;
+use super::metadata::Metadata;
+use super::node::{Kind, Node};
+use super::reader::{self, Fields};
+use super::reference::{Destination, Named};
+use super::spelling::did_you_mean;
+use super::trigger::Subscriber;
+use super::{DeadLetterTo, KafkaSource, NatsSource};
+
+/// A stream of events that the worker consumes.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub uid: Uid,
+    pub namespace: String,
+    pub name: String,
+    pub reads: Reads,
+    /// Set on each of its events.
+    pub extensions: Vec<(String, String)>,
+    pub sink: SourceSink,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reads {
+    Kafka(KafkaSource),
+    Nats(NatsSource),
+}
+
+/// Where a source's events go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceSink {
+    /// To those of its triggers that match.
+    Broker { broker: Uid, unrouted: Unrouted },
+    /// All of them, and replies are dropped. `function`: which of [`super::Config::functions`].
+    Function { function: usize, policy: Policy, dead_letter: DeadLetterTo },
+}
+
+/// Where a consumer begins that has no position yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Initial {
+    Earliest,
+    Latest,
+}
+
+impl Initial {
+    pub(super) const WORDS: [(&str, Initial); 2] =
+        [("earliest", Initial::Earliest), ("latest", Initial::Latest)];
+}
+
+/// What becomes of an event that no trigger matches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unrouted {
+    #[default]
+    Commit,
+    DeadLetter,
+    Pause,
+}
+
+const UNROUTED: &str = "weir.dev/unrouted";
+const UNROUTED_WORDS: [(&str, Unrouted); 3] =
+    [("commit", Unrouted::Commit), ("dead-letter", Unrouted::DeadLetter), ("pause", Unrouted::Pause)];
+
+/// A source as read, before what it names is looked up. `None`: reported.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub reads: Option<Reads>,
+    pub sink: Option<To>,
+    pub extensions: Vec<(String, String)>,
+    pub delivery: Delivery,
+    pub order: Order,
+    pub unrouted: Unrouted,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum To {
+    Broker(Named),
+    Subscriber(Subscriber),
+}
+
+/// The fields that every source has. `orders`: which it may say, the first being its default.
+pub(super) fn read(
+    mut spec: Fields<'_>,
+    metadata: &Metadata<'_>,
+    orders: &[(&str, Order)],
+    reads: Option<Reads>,
+    report: &mut Report<'_>,
+) -> Draft {
+    metadata.check_annotations("weir.dev/", &[UNROUTED], report);
+    let namespace = metadata.namespace();
+    let sink = spec.required("sink");
+    let sink = sink.and_then(|node| sink_of(node, spec.below("sink"), namespace, report));
+    let extensions = extensions(&mut spec, report);
+    let order = spec.optional("ordering");
+    let order = order.and_then(|node| reader::choice(node, &spec.below("ordering"), orders, report));
+    let delivery = Delivery::read(&mut spec, namespace, report);
+    let unrouted = metadata.annotation(UNROUTED).filter(|node| node.text().is_some());
+    let unrouted_said = unrouted.and_then(|node| reader::choice(node, UNROUTED, &UNROUTED_WORDS, report));
+    match &sink {
+        Some(To::Broker(_)) => {
+            spec.without_effect("ordering", "the sink is a broker, and its triggers say it", report);
+            spec.without_effect("delivery", "the sink is a broker, and its triggers say it", report);
+        }
+        Some(To::Subscriber(_)) => {
+            if let Some(node) = unrouted {
+                let message = format!("{UNROUTED} has no effect: every event goes to the sink");
+                report.warning(node.span, message).help("remove it");
+            }
+        }
+        None => {}
+    }
+    spec.finish(report);
+    let order = order.unwrap_or(orders[0].1);
+    Draft { reads, sink, extensions, delivery, order, unrouted: unrouted_said.unwrap_or_default() }
+}
+
+fn sink_of(node: &Node, path: String, namespace: &str, report: &mut Report<'_>) -> Option<To> {
+    let fields = Fields::of(node, path.clone(), report)?;
+    let to = match Destination::read(fields, namespace, report)? {
+        Destination::Uri(span) => {
+            later::SINK_URI.refuse(span, &format!("{path}.uri"), report);
+            return None;
+        }
+        Destination::Reference(to) => to,
+    };
+    let known: &[&str] = match to.kind {
+        "Broker" => &["eventing.knative.dev/v1"],
+        "Function" => &["weir.dev/v1alpha1"],
+        "Service" => &["serving.knative.dev/v1", "v1"],
+        kind @ ("KafkaSink" | "NatsSink") => {
+            later::SINK_TO_SINK.refuse(to.kind_span, &format!("{path}.ref: a {kind}"), report);
+            return None;
+        }
+        other => {
+            let near = did_you_mean(other, ["Broker", "Function", "Service", "KafkaSink", "NatsSink"]);
+            report
+                .error(to.kind_span, format!("{path}.ref: a {other} can't be the sink of a source"))
+                .help(near.unwrap_or_else(|| "name a Broker or a weir.dev Function".into()));
+            return None;
+        }
+    };
+    to.is_of(known, report).then(|| match to.kind {
+        "Broker" => To::Broker(to.named(report)),
+        "Function" => To::Subscriber(Subscriber::Function(to.named(report))),
+        _ => To::Subscriber(Subscriber::Service(to.named(report))),
+    })
+}
+
+/// `ceOverrides.extensions`: what is set on each event.
+fn extensions(spec: &mut Fields<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {
+    let Some(mut overrides) = spec.map("ceOverrides", report) else { return Vec::new() };
+    let path = overrides.below("extensions");
+    let mut extensions = Vec::new();
+    match overrides.optional("extensions") {
+        Some(Node { kind: Kind::Map(entries), .. }) => {
+            for entry in entries {
+                if let Err((message, help)) = extension_name(&entry.key) {
+                    report.error(entry.key_span, format!("{path}: '{}' {message}", entry.key)).help(help);
+                } else if let Some(value) =
+                    reader::string(&entry.value, &format!("{path}.{}", entry.key), report)
+                {
+                    extensions.push((entry.key.to_string(), value.to_owned()));
+                }
+            }
+        }
+        Some(node) => reader::expected(node, &path, "a map of extensions to their values", report),
+        None => {}
+    }
+    overrides.finish(report);
+    extensions
+}
+
+/// What CloudEvents itself defines is no extension: nothing may be put in its place.
+const CORE: [&str; 8] =
+    ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"];
+
+fn extension_name(name: &str) -> Result<(), (&'static str, String)> {
+    if CORE.contains(&name) {
+        return Err(("is no extension: it is the event's own", "name an extension of your own".into()));
+    }
+    if check_name(name).is_ok() {
+        return Ok(());
+    }
+    let plain: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    let help = match check_name(&plain).is_ok() && !CORE.contains(&&*plain) {
+        true => format!("did you mean '{plain}'?"),
+        false => "names of extensions are lower-case letters and digits, and not 'data'".into(),
+    };
+    Err(("is no name of an extension", help))
+}
