@@ -125,6 +125,18 @@ impl Expr {
         !matches!(self.node, Node::Attribute(_) | Node::Exists(_)) && self.parts().all(Expr::is_constant)
     }
 
+    /// Whether it is true or false by what it is, whatever stands in it; an attribute alone may be anything.
+    pub(super) fn is_logical(&self) -> bool {
+        match &self.node {
+            Node::Exists(_) | Node::Not(_) | Node::Like { .. } | Node::In { .. } => true,
+            Node::Literal(value) => matches!(value, Value::Boolean(_)),
+            Node::Chain { links, .. } => {
+                links.first().is_some_and(|link| link.operator.level() <= Level::Comparison)
+            }
+            Node::Attribute(_) | Node::Negate(_) | Node::Call { .. } => false,
+        }
+    }
+
     /// Calls `each` with every attribute that it asks for, some of them more than once.
     pub(super) fn attributes<'e>(&'e self, each: &mut impl FnMut(&'e str)) {
         if let Node::Attribute(name) | Node::Exists(name) = &self.node {

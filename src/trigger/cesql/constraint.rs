@@ -1,7 +1,7 @@
 //! What must hold of one attribute for an expression to be true: what an index can use.
 
 use super::Value;
-use super::ast::{Expr, Node, Operator};
+use super::ast::{Expr, Link, Node, Operator};
 
 /// The texts of which `name` must be one, in every event of which `expr` is true; `None`: nothing is known of it.
 pub(super) fn wanted<'e>(expr: &'e Expr, name: &str) -> Option<Vec<&'e str>> {
@@ -30,10 +30,12 @@ pub(super) fn wanted<'e>(expr: &'e Expr, name: &str) -> Option<Vec<&'e str>> {
     }
 }
 
-/// What must each be true for `expr` to be, in place of which they can be asked one by one.
+/// What must each be true for `expr` to be, in place of which they can be asked one by one. Not what only counts as true
+/// beside AND, as a number does.
 pub(super) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
+    let all = |links: &[Link]| links.iter().all(|link| link.operator == Operator::And);
     match &expr.node {
-        Node::Chain { first, links } if links.iter().all(|link| link.operator == Operator::And) => {
+        Node::Chain { first, links } if all(links) && expr.parts().all(Expr::is_logical) => {
             std::iter::once(&**first)
                 .chain(links.iter().map(|link| &link.operand))
                 .flat_map(conjuncts)
@@ -81,7 +83,9 @@ mod tests {
     #[test]
     fn conjuncts_are_the_operands_of_and() {
         let of = |text| conjuncts(&parse(text).unwrap()).iter().map(|e| e.to_string()).collect::<Vec<_>>();
-        assert_eq!(of("a = 1 AND (b AND NOT c) AND d < 2"), ["a = 1", "b", "NOT c", "d < 2"]);
+        assert_eq!(of("a = 1 AND (EXISTS b AND NOT c) AND d < 2"), ["a = 1", "EXISTS b", "NOT c", "d < 2"]);
+        assert_eq!(of("a = 1 AND (b AND NOT c)"), ["a = 1", "b AND NOT c"]);
+        assert_eq!(of("a = 1 AND 5"), ["a = 1 AND 5"]);
         assert_eq!(of("a AND b OR c"), ["a AND b OR c"]);
     }
 }
