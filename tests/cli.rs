@@ -1,6 +1,8 @@
 //! The command line as it is met: every command's help, its results, its mistakes, and how it ends. The texts stand in
 //! tests/cli/, to be read before they are committed.
 
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/session.rs"]
 mod session;
 mod worker;
@@ -64,7 +66,9 @@ fn taken() -> (TcpListener, String) {
 fn help() {
     let mut session = Session::new("help");
     session.weir(&["--help"]);
-    for command in ["run", "check", "publish", "invoke", "cost", "journal", "dlq", "completions", "version"] {
+    for command in
+        ["run", "check", "explain", "publish", "invoke", "cost", "journal", "dlq", "completions", "version"]
+    {
         session.weir(&[command, "--help"]);
     }
     session.expect();

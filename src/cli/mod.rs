@@ -6,6 +6,7 @@ pub mod cost;
 pub mod dlq;
 pub mod documents;
 pub mod exit;
+pub mod explain;
 pub mod input;
 pub mod invoke;
 pub mod journal;
@@ -38,6 +39,7 @@ First steps:
   weir check                         look through triggers/ and weir.yaml for mistakes
   weir run                           serve a broker on http://127.0.0.1:8080
   weir publish --type order.created --data '{\"order_id\": \"1\", \"amount\": 12000, \"currency\": \"EUR\"}'
+  weir explain --type order.created  which triggers that would meet, and why
   weir journal                       what each event did
   weir cost                          what that cost
   weir dlq list                      what could not be done
@@ -60,6 +62,8 @@ enum Command {
     Run(run::Run),
     /// Look for mistakes in triggers, functions and settings; run nothing
     Check(check::Check),
+    /// Say which triggers an event meets, and why: every clause, the delivery it gets
+    Explain(explain::Explain),
     /// Send events to a worker or any CloudEvents endpoint
     Publish(publish::Publish),
     /// Call one function with one event, without a worker
@@ -96,6 +100,7 @@ pub fn main() -> ExitCode {
     exit::code(match cli.command {
         Command::Run(run) => run.main(),
         Command::Check(check) => check.main(),
+        Command::Explain(explain) => explain.main(),
         Command::Publish(publish) => publish.main(),
         Command::Invoke(invoke) => invoke.main(),
         Command::Cost(cost) => cost.main(),

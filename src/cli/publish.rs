@@ -1,6 +1,6 @@
 //! `weir publish`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -155,7 +155,7 @@ impl Publish {
             id: self.id.clone().unwrap_or_else(random_id),
             many: self.count > 1,
             key: self.key.clone(),
-            data: self.data()?,
+            data: self.data.as_deref().map(input::data).transpose()?,
         };
         if template.nearly_json() {
             say("note: --data looks like JSON but is none: it is sent as text/plain\n");
@@ -165,15 +165,6 @@ impl Publish {
         crate::event::structured::decode(&events.event(0))
             .map_err(|e| Failed::usage(format!("the event: {e}")))?;
         Ok(events)
-    }
-
-    fn data(&self) -> Result<Option<String>, Failed> {
-        let Some(file) = self.data.as_deref().and_then(|data| data.strip_prefix('@')) else {
-            return Ok(self.data.clone());
-        };
-        String::from_utf8(input::read(Path::new(file))?)
-            .map(Some)
-            .map_err(|_| Failed::error(format!("{file} is not UTF-8 text: --file can publish data_base64")))
     }
 }
 

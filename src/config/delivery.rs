@@ -6,6 +6,7 @@ use crate::dispatch::{Backoff, Order, Policy};
 
 use super::diagnostic::Report;
 use super::later;
+use super::origins::{Origins, SaidBy};
 use super::reader::{self, Fields};
 use super::reference::{Destination, Named};
 
@@ -47,6 +48,22 @@ impl Delivery {
         let dead_letter = sink.and_then(|sink| dead_letter(sink, namespace, report));
         fields.finish(report);
         Delivery { retry, backoff, delay, dead_letter }
+    }
+
+    /// Where each field of the [policy](Self::policy) is from.
+    pub(super) fn origins(&self, broker: &Delivery, order: SaidBy) -> Origins {
+        let of = |trigger: bool, broker: bool| match (trigger, broker) {
+            (true, _) => SaidBy::Trigger,
+            (false, true) => SaidBy::Broker,
+            (false, false) => SaidBy::Default,
+        };
+        Origins {
+            retry: of(self.retry.is_some(), broker.retry.is_some()),
+            backoff: of(self.backoff.is_some(), broker.backoff.is_some()),
+            delay: of(self.delay.is_some(), broker.delay.is_some()),
+            order,
+            dead_letter: of(self.dead_letter.is_some(), broker.dead_letter.is_some()),
+        }
     }
 
     /// Field by field: this one's, else the broker's, else Knative's default.
@@ -100,6 +117,10 @@ mod tests {
             ..Policy::default()
         };
         assert_eq!(policy, expected);
+        let origins = trigger.origins(&broker, SaidBy::Trigger);
+        let said = [origins.retry, origins.backoff, origins.delay, origins.order, origins.dead_letter];
+        use SaidBy::{Broker, Default, Trigger};
+        assert_eq!(said, [Trigger, Default, Broker, Trigger, Default]);
         let nothing = Delivery::default();
         assert_eq!(nothing.policy(&nothing, Order::Key), Policy::default());
     }

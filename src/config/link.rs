@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::dispatch::Order;
 use crate::event::Uid;
 
 use super::delivery::Delivery;
 use super::diagnostic::{Diagnostics, Severity};
 use super::document::{Document, Draft};
+use super::origins::SaidBy;
 use super::reference::Named;
 use super::spelling::{listed, nearest};
 use super::trigger::{self, Subscriber};
@@ -165,7 +167,8 @@ impl<'d> Link<'d> {
         let function = draft.subscriber.as_ref().and_then(|subscriber| self.subscriber(subscriber));
         let nothing = Delivery::default();
         let inherited = broker.and_then(|(_, delivery)| delivery).unwrap_or(&nothing);
-        let policy = draft.delivery.policy(inherited, draft.order);
+        let policy = draft.delivery.policy(inherited, draft.order.unwrap_or(Order::Key));
+        let order = if draft.order.is_some() { SaidBy::Trigger } else { SaidBy::Default };
         let dead_letter = match draft.delivery.dead_letter.as_ref().or(inherited.dead_letter.as_ref()) {
             None => DeadLetterTo::Store,
             Some(named) => {
@@ -194,6 +197,8 @@ impl<'d> Link<'d> {
             function: function?,
             policy,
             dead_letter,
+            origins: draft.delivery.origins(inherited, order),
+            place: format!("{}:{}", document.place.text.name, document.place.span.line),
         })
     }
 

@@ -25,6 +25,7 @@ mod nats_connection;
 mod nats_sink;
 mod nats_source;
 mod node;
+mod origins;
 mod quantity;
 mod reader;
 mod reference;
@@ -52,7 +53,8 @@ pub use later::Idle;
 pub use nats_connection::{NatsAuth, NatsConnection};
 pub use nats_sink::NatsSink;
 pub use nats_source::NatsSource;
-pub use quantity::duration;
+pub use origins::{Origins, SaidBy};
+pub use quantity::{as_iso, duration};
 pub use secret::{Secret, SecretRef};
 pub use server::Server;
 pub use settings::{Origin, Settings, load_settings};
@@ -101,6 +103,10 @@ pub struct Trigger {
     pub function: usize,
     pub policy: Policy,
     pub dead_letter: DeadLetterTo,
+    /// Which document says each field of the policy.
+    pub origins: Origins,
+    /// File and line of its name.
+    pub place: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -104,7 +104,7 @@ fn times(number: &str, nanos: u64) -> Result<Duration, &'static str> {
 }
 
 /// The ISO 8601 form, in seconds.
-pub(super) fn as_iso(duration: Duration) -> String {
+pub fn as_iso(duration: Duration) -> String {
     let seconds = format!("{}.{:09}", duration.as_secs(), duration.subsec_nanos());
     format!("PT{}S", seconds.trim_end_matches('0').trim_end_matches('.'))
 }

@@ -22,7 +22,7 @@ pub(super) struct Draft {
     pub filter: Option<Filter>,
     pub subscriber: Option<Subscriber>,
     pub delivery: Delivery,
-    pub order: Order,
+    pub order: Option<Order>,
 }
 
 #[derive(Clone, Debug)]
@@ -52,14 +52,14 @@ pub(super) fn read(
     Some(Draft { broker, filter, subscriber, delivery, order })
 }
 
-fn order(metadata: &Metadata<'_>, report: &mut Report<'_>) -> Order {
+fn order(metadata: &Metadata<'_>, report: &mut Report<'_>) -> Option<Order> {
     let (ordered, unordered) = (("ordered", Order::Ordered), ("unordered", Order::Unordered));
     let knative = metadata.annotation(KNATIVE_ORDER);
     let knative = knative.and_then(|node| reader::choice(node, KNATIVE_ORDER, &[ordered, unordered], report));
     let own = metadata.annotation(ORDER);
     let own =
         own.and_then(|node| reader::choice(node, ORDER, &[ordered, ("key", Order::Key), unordered], report));
-    own.or(knative).unwrap_or(Order::Key)
+    own.or(knative)
 }
 
 fn broker(spec: &mut Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Option<Named> {

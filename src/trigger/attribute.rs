@@ -25,6 +25,10 @@ impl Attribute {
         &self.name
     }
 
+    pub(super) fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
     pub(super) fn is_met(&self, value: Option<&str>) -> bool {
         let Some(value) = value else { return false };
         match &self.wanted {

@@ -97,6 +97,11 @@ fn expr() -> impl Strategy<Value = Expr> {
     })
 }
 
+/// As somebody wrote it.
+pub(in crate::trigger) fn expression() -> impl Strategy<Value = Expression> {
+    expr().prop_map(|expr| Expression::parse(&expr.to_string()).expect("what is printed can be read"))
+}
+
 /// Without the places, which another text has elsewhere.
 fn bare(mut expr: Expr) -> Expr {
     fn strip(expr: &mut Expr) {
@@ -176,6 +181,9 @@ proptest! {
         let findings = expression.check();
         let Evaluation { value, errors } = expression.evaluate(&event);
         prop_assert_eq!(expression.matches(&event), value == Value::Boolean(true) && errors.is_empty());
+        // Step by step it comes to the same.
+        let whole = expression.steps(&event);
+        prop_assert_eq!(whole.value.as_ref(), errors.is_empty().then_some(&value), "{}: {:?}", expression, whole);
         if findings.constant {
             prop_assert_eq!(findings.errors.is_empty(), errors.is_empty(), "{}: {:?}", expression, errors);
         }

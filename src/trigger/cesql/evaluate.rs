@@ -113,7 +113,7 @@ impl<'e, A: Attributes + ?Sized, E: Errors> Evaluator<'e, A, E> {
         (!failed).then_some(within)
     }
 
-    fn apply(&mut self, left: Found<'e>, at: Span, link: &'e Link, span: Span) -> Found<'e> {
+    pub(super) fn apply(&mut self, left: Found<'e>, at: Span, link: &'e Link, span: Span) -> Found<'e> {
         match link.operator {
             Operator::And | Operator::Or | Operator::Xor => self.logic(left, at, link),
             Operator::Equal | Operator::NotEqual => {

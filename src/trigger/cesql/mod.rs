@@ -23,19 +23,24 @@ mod like;
 mod parser;
 mod print;
 mod span;
+mod steps;
 mod token;
 mod value;
 
+#[cfg(test)]
+pub(super) use arbitrary::expression as arbitrary_expression;
 pub use check::Findings;
 pub use error::{Error, Kind};
 pub use parser::{MAX_DEPTH, MAX_LENGTH};
 pub use span::Span;
+pub use steps::Step;
 pub use value::{Type, Value};
 
 use std::fmt;
 
 use ast::Expr;
 use evaluate::Evaluator;
+use steps::Walk;
 
 /// The context attributes of an event, by name in lower case.
 pub trait Attributes {
@@ -76,6 +81,11 @@ impl Expression {
     pub fn matches(&self, attributes: &(impl Attributes + ?Sized)) -> bool {
         let found = Evaluator { attributes, errors: () }.evaluate(&self.root);
         !found.failed && found.value == Value::Boolean(true)
+    }
+
+    /// Every part that is true or false, and what the event makes of it. Slow: for people.
+    pub fn steps<'e>(&'e self, attributes: &'e (impl Attributes + ?Sized)) -> Step<'e> {
+        Walk { text: &self.text, attributes }.step(&self.root, true)
     }
 
     /// As it was written.
