@@ -149,6 +149,7 @@ impl Surroundings {
                     self.records.insert(id, parked);
                     self.inputs.push(Input::Journaled { delivery, parked: Some(id) });
                 }
+                Effect::GiveUp { .. } => unreachable!("no trigger goes here"),
                 Effect::Fetch { stub, id, .. } => {
                     let Parked { envelope, broker, .. } = self.records[&id].clone();
                     self.inputs.push(Input::Fetched { stub, envelope, broker });

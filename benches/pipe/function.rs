@@ -8,7 +8,8 @@ use weir::dispatch::{Core, Effect, Input, Key, Limits, Progress};
 use weir::event::{Envelope, Uid};
 use weir::function::{FunctionIndex, Instance, Pool};
 use weir::time::Moment;
-use weir::worker::deployment::Deployment;
+use weir::worker::backlog::Work;
+use weir::worker::deployment::{self, Deployment};
 use weir::worker::executor::{Done, Executor, Job};
 use weir::worker::tasks;
 
@@ -43,7 +44,8 @@ pub(crate) fn measure(table: &Table) {
     table.row("payment, a warm call", warm, Some(2_300.0));
     table.value("  how many times the native cost", warm.median / native.median, Some(2.4));
 
-    let whole = attempt(|| {
+    let deployment = Arc::new(Deployment::of(&sample::config(), &[Arc::clone(&module)]));
+    let whole = attempt(&deployment, || {
         let mut pool = Pool::new(&engine, [Arc::clone(&module)]);
         pool.prewarm().expect("an instance is made");
         pool
@@ -52,11 +54,10 @@ pub(crate) fn measure(table: &Table) {
     table.value("  without the call", whole.median - warm.median, None);
 }
 
-fn attempt(pool: impl Fn() -> Pool) -> Cost {
+fn attempt(deployment: &Arc<Deployment>, pool: impl Fn() -> Pool) -> Cost {
     const BATCH: usize = 64;
     const BATCHES: usize = 150;
     let config = sample::config();
-    let (deployment, _) = Deployment::of(&config, &sample::settings());
     let broker = config.triggers[0].broker;
     let envelope = sample::envelope(0);
     let delivery = key(&envelope, broker);
@@ -67,14 +68,14 @@ fn attempt(pool: impl Fn() -> Pool) -> Cost {
     let make = || {
         let (sender, jobs) = unbounded();
         for _ in 0..BATCHES {
-            let batch: Vec<Job> = std::iter::repeat_with(job).take(BATCH).collect();
-            sender.send(batch).expect("the receiver is here");
+            let jobs = std::iter::repeat_with(job).take(BATCH).collect();
+            sender.send(Work { deployment: Arc::clone(deployment), jobs }).expect("the receiver is here");
         }
         // The loop takes the results away, as another thread.
         let (done, results) = bounded(8);
         let attempts = move || results.iter().map(|done: Done| done.attempts.len()).sum::<usize>();
         let taken = tasks::thread("loop", attempts);
-        let executor = Executor { number: 0, pool: pool(), deployment: Arc::clone(&deployment) };
+        let executor = Executor { number: 0, pool: pool(), deployment: Arc::clone(deployment) };
         (executor, jobs, done, taken)
     };
     cost_with(Thread, BATCHES * BATCH, make, |(executor, jobs, done, taken)| {
@@ -86,8 +87,8 @@ fn attempt(pool: impl Fn() -> Pool) -> Cost {
 
 /// A delivery's name: only a core gives one.
 fn key(envelope: &Envelope, broker: Uid) -> Key {
-    let (_, triggers) = Deployment::of(&sample::config(), &sample::settings());
-    let mut core = Core::new(triggers, Limits::default());
+    let table = deployment::table(&sample::config(), &sample::settings());
+    let mut core = Core::new(table, Limits::default());
     let mut effects: Vec<Effect<()>> = Vec::new();
     let position = envelope.position;
     let inputs = [

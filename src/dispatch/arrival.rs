@@ -112,7 +112,8 @@ impl Core {
                 unsettled,
                 fetched: false,
             });
-            for &trigger in &matched {
+            for &met in &matched {
+                let trigger = self.roster.number(met);
                 let lane = LaneId::of(trigger, self.policy(trigger).order, index, key);
                 let delivery = self.add(Delivery::new(event, trigger, offset));
                 self.join(delivery, lane, effects);

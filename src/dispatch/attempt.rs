@@ -31,9 +31,12 @@ impl Core {
         if let Some(lane) = delivery.lane {
             self.lanes[lane].handed -= 1;
         }
+        let trigger = delivery.trigger;
         match self.due_again(key, outcome, retry_after, now) {
+            Some(_) if self.roster.is_gone(trigger) => self.ended(key, End::GivenUp, report, effects),
             Some(due) => self.failed(key, due, report, now, effects),
-            None => self.ended(key, outcome, report, effects),
+            None if outcome == Outcome::Succeeded => self.ended(key, End::Delivered, report, effects),
+            None => self.ended(key, End::DeadLettered, report, effects),
         }
         let trigger = self.deliveries.get(key).map(|delivery| delivery.trigger);
         if let Some(trigger) = trigger.filter(|_| self.draining)
@@ -51,18 +54,14 @@ impl Core {
         retry_after: Option<Duration>,
         now: Moment,
     ) -> Option<Moment> {
-        let delivery = &mut self.deliveries[key];
-        let trigger = delivery.trigger;
-        let breaker = self.turns.breaker(trigger);
+        let trigger = self.deliveries[key].trigger;
         if !outcome.retries() {
-            if breaker.succeeded() {
-                self.load.pause(trigger, false);
-                self.turns.give_turn(trigger);
-            }
+            self.end_pause(trigger);
             return None;
         }
-        let policy = &self.table.policies[trigger as usize];
-        let failed = breaker.failed(policy.trip, key, &mut delivery.counted.series, now);
+        let delivery = &mut self.deliveries[key];
+        let trip = self.roster.policy(trigger).trip;
+        let failed = self.turns.breaker(trigger).failed(trip, key, &mut delivery.counted.series, now);
         if !matches!(failed, Failed::Excused(_)) {
             delivery.counted.failures += 1;
         }
@@ -111,13 +110,9 @@ impl Core {
         }
     }
 
-    fn ended<R>(&mut self, key: Key, outcome: Outcome, report: R, effects: &mut Vec<Effect<R>>) {
+    fn ended<R>(&mut self, key: Key, end: End, report: R, effects: &mut Vec<Effect<R>>) {
         let delivery = &mut self.deliveries[key];
         delivery.state = State::Ended;
-        let end = match outcome {
-            Outcome::Succeeded => End::Delivered,
-            _ => End::DeadLettered,
-        };
         let fate = Fate::Ended { end, record: delivery.record };
         effects.push(Effect::Journal { delivery: key, report, fate });
         // What follows a dead letter in its lane waits until that is durable: were it lost, order would be too.
@@ -126,7 +121,7 @@ impl Core {
                 self.counts.delivered += 1;
                 self.leave(key);
             }
-            End::DeadLettered => self.counts.dead_lettered += 1,
+            End::DeadLettered | End::GivenUp => self.counts.dead_lettered += 1,
         }
     }
 
@@ -164,8 +159,10 @@ impl Core {
     /// It makes room in its lane, if it is in one still.
     fn leave(&mut self, key: Key) {
         if let Some(lane) = self.deliveries[key].lane.take() {
-            let first = self.lanes[lane].members.pop_front();
-            assert_eq!(first, Some(key), "only the first of a lane runs");
+            let members = &mut self.lanes[lane].members;
+            // The first, but for those that are given up together.
+            let at = members.iter().position(|&member| member == key).expect("a delivery is in its lane");
+            members.remove(at);
             self.advance(lane);
         }
     }

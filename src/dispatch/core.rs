@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::HashMap;
-
 use super::delivery::{Deliveries, InFlight, Key, State};
 use super::lane::{Keys, LaneKey, Lanes};
 use super::load::Load;
@@ -15,6 +13,7 @@ use super::parking::Stubs;
 use super::partition::Partitions;
 use super::policy::Policy;
 use super::progress::Progress;
+use super::roster::Roster;
 use super::route::{Ready, Turns};
 use super::timers::{Timer, Timers};
 use crate::event::{Position, Uid};
@@ -94,7 +93,7 @@ pub(super) const TURN: usize = 32;
 #[derive(Debug)]
 pub struct Core {
     pub(super) table: Arc<Table>,
-    pub(super) triggers: HashMap<Uid, u32>,
+    pub(super) roster: Roster,
     pub(super) limits: Limits,
     pub(super) partitions: Partitions,
     pub(super) events: slab::Slab<InFlight>,
@@ -115,11 +114,11 @@ pub struct Core {
 
 impl Core {
     pub fn new(table: Arc<Table>, limits: Limits) -> Core {
-        let routes = table.policies.len();
-        let triggers = (0..).zip(&table.uids).map(|(index, &uid)| (uid, index)).collect();
+        let roster = Roster::new(&table);
+        let routes = roster.end();
         Core {
             table,
-            triggers,
+            roster,
             limits,
             partitions: Partitions::default(),
             events: slab::Slab::new(),
@@ -166,6 +165,7 @@ impl Core {
                 Input::Evicted { source, partition, below } => {
                     self.evicted((source, partition), below, effects);
                 }
+                Input::Reloaded { table } => self.reloaded(table, now),
                 Input::Drain => self.drain(effects),
             }
         }
@@ -253,7 +253,7 @@ impl Core {
     }
 
     pub(super) fn policy(&self, trigger: u32) -> &Policy {
-        &self.table.policies[trigger as usize]
+        self.roster.policy(trigger)
     }
 
     pub(super) fn offset_of(&self, delivery: Key) -> u64 {
@@ -322,7 +322,11 @@ impl Core {
         if self.deliveries.get(key).is_none_or(|delivery| delivery.state != State::Waiting) {
             return 0;
         }
-        self.invoke(key, false, effects);
+        if self.roster.is_gone(self.deliveries[key].trigger) {
+            self.give_up(key, effects);
+        } else {
+            self.invoke(key, false, effects);
+        }
         1
     }
 
@@ -342,11 +346,12 @@ impl Core {
             delivery.state == State::Waiting && delivery.order <= parked
         };
         let count = lane.members.iter().take(room).take_while(runs).count();
+        let gone = self.roster.is_gone(lane.id.trigger);
         for n in 0..count {
             let member = self.lanes[key].members[n];
-            self.invoke(member, n > 0, effects);
+            if gone { self.give_up(member, effects) } else { self.invoke(member, n > 0, effects) }
         }
-        self.lanes[key].handed = count;
+        self.lanes[key].handed = if gone { 0 } else { count };
         if count == 0 {
             self.advance(key);
         }
@@ -362,7 +367,7 @@ impl Core {
         let event = &self.events[delivery.event];
         effects.push(Effect::Invoke {
             delivery: key,
-            trigger: delivery.trigger,
+            trigger: self.roster.index(delivery.trigger).expect("what is gone does not run"),
             attempt: delivery.counted.attempts + 1,
             replay: delivery.counted.replay,
             follows,

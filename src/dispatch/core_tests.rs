@@ -19,6 +19,10 @@ pub(super) fn trigger_uid(trigger: u32) -> Uid {
     Uid(100 + u128::from(trigger))
 }
 
+pub(super) fn trigger_of(uid: Uid) -> u32 {
+    (uid.0 - 100) as u32
+}
+
 pub(super) fn envelope(offset: u64, key: Option<u8>) -> Envelope {
     envelope_of("order.created", offset, key)
 }
@@ -94,6 +98,8 @@ pub(super) struct World {
     pub(super) fetches: VecDeque<(StubKey, u64)>,
     /// Successful or last attempts, in order: (trigger, offset).
     pub(super) ended: Vec<(u32, u64)>,
+    /// Of triggers that were gone.
+    pub(super) given_up: Vec<(u32, u64)>,
     pub(super) fenced: usize,
     pub(super) attempts: BTreeMap<(u32, u64), u32>,
     pub(super) arrived: u64,
@@ -110,6 +116,7 @@ impl World {
             next_record: 0,
             fetches: VecDeque::new(),
             ended: vec![],
+            given_up: vec![],
             fenced: 0,
             attempts: BTreeMap::new(),
             arrived: 0,
@@ -122,6 +129,7 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Invoke { delivery, trigger, attempt, follows, envelope, .. } => {
+                    let trigger = trigger_of(self.core.table.uids[trigger as usize]);
                     let begun = (delivery, trigger, envelope.position.offset, attempt);
                     match self.runs.last_mut() {
                         Some(run) if follows => run.push_back(begun),
@@ -132,16 +140,25 @@ impl World {
                     Fate::Retried => {}
                     Fate::Fenced => self.fenced += 1,
                     Fate::Parked(parked) => self.unwritten.push_back(Unwritten::Park(delivery, parked)),
-                    Fate::Ended { record, .. } => {
+                    Fate::Ended { end, record } => {
                         if let Some(record) = record {
                             self.records.remove(&record).expect("it was parked");
                         }
-                        self.ended.push(report);
+                        if end == End::GivenUp { &mut self.given_up } else { &mut self.ended }.push(report);
                         self.unwritten.push_back(Unwritten::End(delivery));
                     }
                 },
                 Effect::Park { delivery, parked } => {
                     self.unwritten.push_back(Unwritten::Park(delivery, parked));
+                }
+                Effect::GiveUp { delivery, trigger, attempts, record, envelope, .. } => {
+                    if let Some(record) = record {
+                        self.records.remove(&record).expect("it was parked");
+                    }
+                    let of = (trigger_of(trigger), envelope.position.offset);
+                    assert_eq!(attempts, self.attempts.get(&of).copied().unwrap_or_default());
+                    self.given_up.push(of);
+                    self.unwritten.push_back(Unwritten::End(delivery));
                 }
                 Effect::Fetch { stub, id, .. } => self.fetches.push_back((stub, id)),
             }
@@ -223,7 +240,7 @@ impl World {
         let stub = |(&id, parked): (&u64, &Parked)| Stub {
             id,
             offset: parked.envelope.position.offset,
-            trigger: trigger_uid(parked.trigger),
+            trigger: parked.trigger,
             key: keys.of(&parked.envelope.event()),
             attempts: parked.attempts,
             failures: parked.failures,

@@ -273,7 +273,7 @@ fn a_replay_waits_for_nothing_and_keeps_its_count() {
     world.finish(0, Outcome::Permanent);
     world.write();
     let parked = Parked {
-        trigger: 0,
+        trigger: trigger_uid(0),
         attempts: 0,
         failures: 0,
         replay: 1,

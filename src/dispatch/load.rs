@@ -20,6 +20,17 @@ impl Load {
         Load { routes: vec![Share::default(); routes], ..Load::default() }
     }
 
+    /// There are so many routes, at least.
+    pub(super) fn grow(&mut self, routes: usize) {
+        self.routes.resize(routes.max(self.routes.len()), Share::default());
+    }
+
+    /// Is anything of this route in memory?
+    pub(super) fn has(&self, trigger: u32) -> bool {
+        let share = &self.routes[trigger as usize];
+        share.active + share.held > 0
+    }
+
     pub(super) fn active(&self) -> usize {
         self.active
     }

@@ -1,7 +1,9 @@
 //! What the core is told and what it says. Inputs are past tense, effects imperative.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::core::Table;
 use super::delivery::Key;
 use super::outcome::Outcome;
 use super::parking::StubKey;
@@ -43,6 +45,9 @@ pub enum Input<R> {
     /// What has not settled below `below` is to be parked: its volume is to be dropped. Said too late, under another
     /// assignment, it parks what could have stayed, and loses nothing.
     Evicted { source: Uid, partition: u32, below: u64 },
+    /// Other triggers are in force. What arrives from here on is routed by them; what runs goes on to its end; what else is
+    /// left of one that is gone is given up. Ledger and progress are as they were.
+    Reloaded { table: Arc<Table> },
     /// The worker stops: what waits for a retry is to be parked, and nothing parked is fetched.
     Drain,
 }
@@ -50,7 +55,7 @@ pub enum Input<R> {
 /// What to do.
 #[derive(Debug)]
 pub enum Effect<R> {
-    /// Run the trigger's function with the event. `follows`: by the same executor as the one said before it, and only if
+    /// Run the function of the trigger at that index of the table with the event. `follows`: by the same executor as the one said before it, and only if
     /// that succeeded; else answer `Skipped`.
     Invoke {
         delivery: Key,
@@ -65,6 +70,17 @@ pub enum Effect<R> {
     Journal { delivery: Key, report: R, fate: Fate },
     /// Write the delivery aside; answer `Journaled`.
     Park { delivery: Key, parked: Parked },
+    /// Its trigger is gone: write it down as a dead letter; answer `Journaled`. `record`: what it was parked as, and is done
+    /// with.
+    GiveUp {
+        delivery: Key,
+        trigger: Uid,
+        attempts: u32,
+        replay: u32,
+        record: Option<u64>,
+        envelope: Envelope,
+        broker: Uid,
+    },
     /// Read what was parked as `id`; answer `Fetched`.
     Fetch { stub: StubKey, source: Uid, partition: u32, id: u64 },
 }
@@ -87,12 +103,14 @@ pub enum Fate {
 pub enum End {
     Delivered,
     DeadLettered,
+    /// It would run again, but its trigger is gone: a dead letter with that reason.
+    GivenUp,
 }
 
 /// A delivery to be written aside, whole.
 #[derive(Clone, Debug)]
 pub struct Parked {
-    pub trigger: u32,
+    pub trigger: Uid,
     pub attempts: u32,
     pub failures: u32,
     pub replay: u32,

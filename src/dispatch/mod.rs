@@ -19,6 +19,10 @@ pub mod parking;
 mod partition;
 pub mod policy;
 pub mod progress;
+mod reload;
+#[cfg(test)]
+mod reload_tests;
+mod roster;
 mod route;
 pub mod slots;
 mod sweep;

@@ -68,6 +68,26 @@ impl Stubs {
         self.due.insert((place.partition, place.id), due);
     }
 
+    /// Notes the routes that anything is parked of.
+    pub(super) fn note_routes(&self, routes: &mut [bool]) {
+        self.places.values().for_each(|place| routes[place.trigger as usize] = true);
+    }
+
+    /// All of a route is due. Those that hold a lane are so with it: returns the lanes.
+    pub(super) fn make_due(&mut self, trigger: u32) -> Vec<LaneKey> {
+        let mut lanes = Vec::new();
+        for key in self.places.keys(|place| place.trigger == trigger) {
+            let place = &mut self.places[key];
+            place.due = Moment(0);
+            match place.lane {
+                Some(lane) => lanes.push(lane),
+                None if !place.fetching => self.due_now(key, Due::Stub(key)),
+                None => {}
+            }
+        }
+        lanes
+    }
+
     /// Forgets those of a partition.
     pub(super) fn forget(&mut self, partition: u32) {
         for key in self.places.keys(|place| place.partition == partition) {
@@ -124,7 +144,7 @@ impl Core {
         }
         let event = &self.events[delivery.event];
         Parked {
-            trigger: delivery.trigger,
+            trigger: self.roster.uid(delivery.trigger),
             attempts: delivery.counted.attempts,
             failures: delivery.counted.failures,
             replay: delivery.counted.replay,
@@ -171,6 +191,8 @@ impl Core {
 
     /// A delivery leaves memory for what is on disk of it.
     fn become_stub(&mut self, key: Key, id: u64, due: Moment) {
+        let trigger = self.deliveries[key].trigger;
+        let due = self.due_of(trigger, due);
         let delivery = &mut self.deliveries[key];
         let event = &self.events[delivery.event];
         let place = Place {
@@ -178,7 +200,7 @@ impl Core {
             order: delivery.order,
             due,
             partition: event.partition,
-            trigger: delivery.trigger,
+            trigger,
             counted: delivery.counted,
             lane: delivery.lane.take(),
             fetching: false,
@@ -228,14 +250,14 @@ impl Core {
         parked.sort_by_key(|stub| (stub.offset, stub.replay));
         let mut lanes = Vec::new();
         for stub in parked {
-            // The source makes dead letters of those whose trigger is gone.
-            let Some(&trigger) = self.triggers.get(&stub.trigger) else { continue };
+            let trigger = self.roster.number_of(stub.trigger);
+            self.make_room();
             let lane = LaneId::of(trigger, self.policy(trigger).order, partition, stub.key);
             let holds = lane.filter(|_| stub.holds).map(|lane| self.lanes.enter(lane));
             let key = self.stubs.places.insert(Place {
                 id: stub.id,
                 order: stub.offset,
-                due: stub.due,
+                due: self.due_of(trigger, stub.due),
                 partition,
                 trigger,
                 counted: Counted {
@@ -252,7 +274,7 @@ impl Core {
                     self.lanes[lane].parked.push_back(key);
                     lanes.push(lane);
                 }
-                None => self.timers.set(stub.due, Timer::Stub(key)),
+                None => self.timers.set(self.stubs[key].due, Timer::Stub(key)),
             }
         }
         lanes.into_iter().for_each(|lane| self.advance(lane));
@@ -445,7 +467,7 @@ impl Core {
         self.draining = true;
         let keys = self.deliveries.keys(|delivery| delivery.state == State::Retrying);
         self.park_all(keys, effects);
-        for trigger in 0..self.table.policies.len() as u32 {
+        for trigger in self.roster.numbers() {
             if !self.turns.breaker(trigger).is_closed() {
                 self.park_paused(trigger, effects);
             }

@@ -29,7 +29,14 @@ pub(super) struct Turns {
 
 impl Turns {
     pub(super) fn new(routes: usize) -> Turns {
-        Turns { routes: (0..routes).map(|_| Route::default()).collect(), turns: VecDeque::new() }
+        let mut turns = Turns::default();
+        turns.grow(routes);
+        turns
+    }
+
+    /// There are so many routes, at least.
+    pub(super) fn grow(&mut self, routes: usize) {
+        self.routes.resize_with(routes.max(self.routes.len()), Route::default);
     }
 
     pub(super) fn push(&mut self, trigger: u32, ready: Ready) {
@@ -59,6 +66,12 @@ impl Turns {
 
     pub(super) fn breaker(&mut self, trigger: u32) -> &mut Breaker {
         &mut self.routes[trigger as usize].breaker
+    }
+
+    /// Nothing of the route is left, and its number may be another's.
+    pub(super) fn forget(&mut self, trigger: u32) {
+        self.routes[trigger as usize] = Route::default();
+        self.turns.retain(|&other| other != trigger);
     }
 
     /// Forgets what no longer is.

@@ -59,6 +59,10 @@ impl<K: Copy, T> Slots<K, T> {
         self.len
     }
 
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|(_, thing)| thing.as_ref())
+    }
+
     /// The keys of all that `wanted` picks, in the order of their slots.
     pub(super) fn keys(&self, wanted: impl Fn(&T) -> bool) -> Vec<Key<K>> {
         let picked = |(slot, (serial, thing)): (u32, &(u32, Option<T>))| {

@@ -44,6 +44,16 @@ impl Pool {
         Pool { executor: engine.executor(), slots }
     }
 
+    /// Others from here on. The instance of a module that stays is kept.
+    pub fn replace(&mut self, functions: impl IntoIterator<Item = Arc<Module>>) {
+        let mut before = std::mem::take(&mut self.slots);
+        self.slots.extend(functions.into_iter().map(|module| {
+            let kept = before.iter_mut().find(|slot| Arc::ptr_eq(&slot.module, &module));
+            let warm = kept.and_then(|slot| slot.warm.take());
+            Slot { module, warm }
+        }));
+    }
+
     /// Makes the instances that are not there, so that no event waits for one.
     pub fn prewarm(&mut self) -> Result<(), Failure> {
         for slot in self.slots.iter_mut().filter(|slot| slot.warm.is_none()) {

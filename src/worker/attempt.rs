@@ -64,20 +64,19 @@ pub struct Now {
 }
 
 impl Attempt {
-    /// One that was made, now that the core has said what becomes of the delivery. `bury` is asked where that ends as a
-    /// dead letter.
+    /// One that was made, now that the core has said what becomes of the delivery. `bury` is asked where that ends badly.
     pub fn settled(
         made: Made,
         delivery: Key,
         fate: Fate,
         now: Now,
-        bury: impl FnOnce() -> Buried,
+        bury: impl FnOnce(End) -> Buried,
     ) -> Attempt {
         let mut attempt = Attempt { entry: made.entry, wall_ns: made.wall_ns, ..Attempt::default() };
         match fate {
             Fate::Retried => {}
             Fate::Fenced => Entry::fence(&mut attempt.entry),
-            Fate::Parked(parked) => attempt.park(delivery, &parked, made.mark.trigger, now),
+            Fate::Parked(parked) => attempt.park(delivery, &parked, now),
             Fate::Ended { end, record } => {
                 attempt.delivery = Some(delivery);
                 attempt.marks.push(record.map_or(Mark::Ended(made.mark), Mark::Unparked));
@@ -86,7 +85,7 @@ impl Attempt {
                         attempt.events = made.replies;
                         attempt.dead_letters = made.looping;
                     }
-                    End::DeadLettered => match bury() {
+                    End::DeadLettered | End::GivenUp => match bury(end) {
                         Buried::Sent(broker, record) => attempt.events.push((broker, record)),
                         Buried::Kept(letter) => attempt.dead_letters.push(letter),
                     },
@@ -96,14 +95,25 @@ impl Attempt {
         attempt
     }
 
+    /// A delivery whose trigger is gone, without having been attempted once more. `record`: what it was parked as.
+    pub fn given_up(delivery: Key, letter: Vec<u8>, ended: Ended, record: Option<u64>) -> Attempt {
+        Attempt {
+            delivery: Some(delivery),
+            dead_letters: vec![letter],
+            marks: vec![record.map_or(Mark::Ended(ended), Mark::Unparked)],
+            ..Attempt::default()
+        }
+    }
+
     /// A delivery that is parked without having been attempted.
-    pub fn aside(delivery: Key, parked: &Parked, trigger: Uid, now: Now) -> Attempt {
+    pub fn aside(delivery: Key, parked: &Parked, now: Now) -> Attempt {
         let mut attempt = Attempt::default();
-        attempt.park(delivery, parked, trigger, now);
+        attempt.park(delivery, parked, now);
         attempt
     }
 
-    fn park(&mut self, delivery: Key, parked: &Parked, trigger: Uid, now: Now) {
+    fn park(&mut self, delivery: Key, parked: &Parked, now: Now) {
+        let trigger = parked.trigger;
         let position = parked.envelope.position;
         let record = ParkedRecord {
             delivery: Uid::of_delivery(position, trigger, parked.replay),

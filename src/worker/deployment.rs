@@ -1,10 +1,13 @@
-//! What runs: the checked configuration in the form that the core, the executors and the loop use.
+//! What runs: the checked configuration in the form that the core, the executors and the loop use. It never changes; a
+//! reload puts another in its place, and what was handed out under this one ends under it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{Config, DeadLetterTo, Settings};
 use crate::dispatch::{Hold, Policy, Table, Trip};
 use crate::event::Uid;
+use crate::function::Module;
 use crate::trigger::Routes;
 
 #[derive(Debug)]
@@ -12,6 +15,8 @@ pub struct Deployment {
     /// By the trigger's index in the core's table.
     pub triggers: Vec<Trigger>,
     pub functions: Vec<Function>,
+    /// What was here earlier in this life, for what is left of it.
+    gone: BTreeMap<Uid, Gone>,
 }
 
 #[derive(Debug)]
@@ -24,37 +29,84 @@ pub struct Trigger {
     pub dead_letter: DeadLetterTo,
 }
 
-#[derive(Debug)]
 pub struct Function {
     pub name: String,
     /// The name alone: replies without a source get it.
     pub short: String,
     pub tenant: String,
+    pub module: Arc<Module>,
 }
 
+/// The names of a trigger that is gone, and of its function.
+#[derive(Clone, Debug)]
+pub struct Gone {
+    pub trigger: String,
+    pub function: String,
+}
+
+/// So many names are known of triggers that are gone; without one its uid stands in the dead letter.
+const GONE: usize = 10_000;
+
 impl Deployment {
-    pub fn of(config: &Config, settings: &Settings) -> (Arc<Deployment>, Arc<Table>) {
+    /// `modules` are those of the functions, in their order.
+    pub fn of(config: &Config, modules: &[Arc<Module>]) -> Deployment {
+        assert_eq!(config.functions.len(), modules.len(), "each function has its module");
         let triggers = config.triggers.iter().map(|trigger| Trigger {
             uid: trigger.uid,
             name: format!("{}/{}", trigger.namespace, trigger.name),
             function: trigger.function,
             dead_letter: trigger.dead_letter,
         });
-        let functions = config.functions.iter().map(|function| Function {
+        let functions = config.functions.iter().zip(modules).map(|(function, module)| Function {
             name: format!("{}/{}", function.namespace, function.name),
             short: function.name.clone(),
             tenant: function.tenant.clone(),
+            module: Arc::clone(module),
         });
-        let table = Table {
-            routes: Routes::new(config.triggers.iter().map(|t| (t.broker, t.filter.clone()))),
-            policies: config.triggers.iter().map(|t| bounded(&t.policy, settings)).collect(),
-            uids: config.triggers.iter().map(|t| t.uid).collect(),
-        };
-        (
-            Arc::new(Deployment { triggers: triggers.collect(), functions: functions.collect() }),
-            Arc::new(table),
-        )
+        Deployment { triggers: triggers.collect(), functions: functions.collect(), gone: BTreeMap::new() }
     }
+
+    /// The same, in the place of this one: with the names of what is gone.
+    pub fn after(mut self, before: &Deployment) -> Deployment {
+        let had = before.triggers.iter().map(|trigger| {
+            let function = before.functions[trigger.function].name.clone();
+            (trigger.uid, Gone { trigger: trigger.name.clone(), function })
+        });
+        self.gone = had.chain(before.gone.clone()).take(GONE).collect();
+        for trigger in &self.triggers {
+            self.gone.remove(&trigger.uid);
+        }
+        self
+    }
+
+    /// By their uid, which is what stands where the names are not known.
+    pub fn gone(&self, trigger: Uid) -> Gone {
+        let unknown = || Gone { trigger: trigger.to_string(), function: String::new() };
+        self.gone.get(&trigger).cloned().unwrap_or_else(unknown)
+    }
+
+    pub fn modules(&self) -> impl Iterator<Item = Arc<Module>> {
+        self.functions.iter().map(|function| Arc::clone(&function.module))
+    }
+
+    pub fn is_known(&self, trigger: Uid) -> bool {
+        self.triggers.iter().any(|known| known.uid == trigger)
+    }
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Function").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What the core decides by.
+pub fn table(config: &Config, settings: &Settings) -> Arc<Table> {
+    Arc::new(Table {
+        routes: Routes::new(config.triggers.iter().map(|t| (t.broker, t.filter.clone()))),
+        policies: config.triggers.iter().map(|t| bounded(&t.policy, settings)).collect(),
+        uids: config.triggers.iter().map(|t| t.uid).collect(),
+    })
 }
 
 /// A trigger's policy within the worker's own limits.

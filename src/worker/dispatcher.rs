@@ -1,17 +1,17 @@
 //! The loop: the one thread that owns the core. It hands the core what has happened and carries out what the core says.
 //! It never blocks on a send, so whatever waits for it is always served.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, never};
 
+use super::backlog::{Backlog, Work};
 use super::deployment::Deployment;
 use super::executor::{Attempted, Done, Job};
-use super::report::{self, Report};
+use super::report::{self, Left, Report};
 use super::scribe::{Batch, Settled};
-use crate::dispatch::{Core, Counts, Effect, Input, Keys, Progress, Stub};
+use crate::dispatch::{Core, Counts, Effect, Input, Keys, Progress, Stub, Table};
 use crate::event::segment::Ended;
 use crate::event::{Epoch, Uid};
 use crate::sink::parking::Label;
@@ -38,6 +38,12 @@ pub enum Request {
     },
     Status {
         answer: Sender<Status>,
+    },
+    /// Go on with this; no answer: the worker stops.
+    Reload {
+        deployment: Arc<Deployment>,
+        table: Arc<Table>,
+        answer: Sender<()>,
     },
 }
 
@@ -73,7 +79,7 @@ pub enum Drained {
 #[derive(Debug)]
 pub struct Channels {
     pub arrivals: Receiver<Arrivals>,
-    pub executors: Vec<Sender<Vec<Job>>>,
+    pub executors: Vec<Sender<Work>>,
     pub done: Receiver<Done>,
     pub scribe: Sender<Batch>,
     pub settled: Receiver<Settled>,
@@ -90,8 +96,7 @@ pub struct Dispatcher {
     channels: Channels,
     inputs: Vec<Input<Report>>,
     effects: Vec<Effect<Report>>,
-    /// Ready to run, in the order that the core said.
-    jobs: VecDeque<Job>,
+    jobs: Backlog,
     in_hand: Vec<usize>,
     unwritten: Batch,
     committed: Progress,
@@ -126,7 +131,7 @@ impl Dispatcher {
             channels,
             inputs: Vec::new(),
             effects: Vec::new(),
-            jobs: VecDeque::new(),
+            jobs: Backlog::default(),
             unwritten: Batch::default(),
             committed: begun.progress.clone(),
             committed_events: 0,
@@ -227,14 +232,18 @@ impl Dispatcher {
             match effect {
                 Effect::Invoke { delivery, trigger, attempt, replay, follows, envelope, broker } => {
                     let job = Job { delivery, trigger, attempt, replay, follows, envelope, broker };
-                    self.jobs.push_back(job);
+                    self.jobs.push(&self.deployment, job);
                 }
                 Effect::Journal { delivery, report, fate } => {
-                    self.unwritten.attempts.push(report.settle(&self.deployment, delivery, fate, now));
+                    self.unwritten.attempts.push(report.settle(delivery, fate, now));
                 }
                 Effect::Park { delivery, parked } => {
-                    let aside = report::aside(&self.deployment, delivery, &parked, now);
-                    self.unwritten.attempts.push(aside);
+                    self.unwritten.attempts.push(report::aside(delivery, &parked, now));
+                }
+                Effect::GiveUp { delivery, trigger, attempts, replay, record, envelope, broker } => {
+                    let left = Left { trigger, attempts, replay, record, envelope, broker };
+                    let given_up = report::given_up(&self.deployment, delivery, &left);
+                    self.unwritten.attempts.push(given_up);
                 }
                 Effect::Fetch { stub, id, .. } => self.unwritten.fetches.push((stub, id)),
             }
@@ -253,15 +262,10 @@ impl Dispatcher {
             if room == 0 {
                 return;
             }
-            let mut count = share.min(room).min(JOBS_PER_MESSAGE).min(self.jobs.len());
-            // A run stays together.
-            while self.jobs.get(count).is_some_and(|job| job.follows) {
-                count += 1;
-            }
-            let jobs: Vec<Job> = self.jobs.drain(..count).collect();
-            self.in_hand[executor] += count;
+            let Some(work) = self.jobs.take(share.min(room).min(JOBS_PER_MESSAGE)) else { return };
+            self.in_hand[executor] += work.jobs.len();
             // The channel holds as many messages as the window holds jobs; an executor lives as long as the loop.
-            self.channels.executors[executor].try_send(jobs).expect("an executor takes what fits its window");
+            self.channels.executors[executor].try_send(work).expect("an executor takes what fits its window");
         }
     }
 
@@ -305,6 +309,14 @@ impl Dispatcher {
                 self.draining =
                     Some(Draining { deadline: now + deadline, report_due: now + REPORT_INTERVAL });
                 self.inputs.push(Input::Drain);
+            }
+            // The next start is under it.
+            Request::Reload { .. } if self.draining.is_some() => {}
+            Request::Reload { deployment, table, answer } => {
+                // What the core says next is of the new table: it hands over when it has taken all inputs in.
+                self.deployment = deployment;
+                self.inputs.push(Input::Reloaded { table });
+                let _ = answer.try_send(());
             }
             Request::Status { answer } => {
                 let status = Status {

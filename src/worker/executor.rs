@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::backlog::Work;
 use super::deployment::Deployment;
 use super::report::{Report, report};
 use crate::dispatch::{Key, Outcome, Reason};
@@ -69,11 +70,12 @@ pub struct Executor {
 
 impl Executor {
     /// Runs until no more jobs can come.
-    pub fn run(mut self, jobs: &Receiver<Vec<Job>>, done: &Sender<Done>) {
+    pub fn run(mut self, jobs: &Receiver<Work>, done: &Sender<Done>) {
         let mut input = Vec::new();
-        while let Ok(batch) = jobs.recv() {
+        while let Ok(work) = jobs.recv() {
+            self.take_over(work.deployment);
             let mut succeeded = true;
-            let attempts = batch.into_iter().map(|job| {
+            let attempts = work.jobs.into_iter().map(|job| {
                 if job.follows && !succeeded {
                     return Attempted::Skipped(job.delivery);
                 }
@@ -85,6 +87,19 @@ impl Executor {
             if done.send(Done { executor: self.number, attempts }).is_err() {
                 return;
             }
+        }
+    }
+
+    /// After a reload: instances of what stays are kept, those of what is new are made now.
+    fn take_over(&mut self, deployment: Arc<Deployment>) {
+        if Arc::ptr_eq(&self.deployment, &deployment) {
+            return;
+        }
+        self.pool.replace(deployment.modules());
+        self.deployment = deployment;
+        if let Err(failure) = self.pool.prewarm() {
+            // The first call makes it then, or that attempt fails.
+            tracing::warn!(%failure, executor = self.number, "a function's instance could not be made beforehand");
         }
     }
 

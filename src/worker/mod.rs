@@ -16,6 +16,7 @@ pub mod archive;
 #[cfg(test)]
 mod archive_tests;
 pub mod attempt;
+pub mod backlog;
 mod beside;
 pub mod console;
 pub mod deployment;

@@ -1,13 +1,15 @@
 //! What an attempt leaves behind: its journal entry, its replies or its failure; and what of that is written once the
 //! core has said whether the delivery has ended.
 
+use std::sync::Arc;
+
 use super::attempt::{Attempt, Buried, Made, Now};
 use super::deployment::Deployment;
 use super::executor::{HOPS, Job, Measured};
 use crate::config::DeadLetterTo;
-use crate::dispatch::{Fate, Key, Outcome, Parked, Reason};
+use crate::dispatch::{End, Fate, Key, Outcome, Parked, Reason};
 use crate::event::segment::Ended;
-use crate::event::{Event, Uid, Value, record};
+use crate::event::{Envelope, Event, Uid, Value, record};
 use crate::function::Failure;
 use crate::journal::{Entry, Reply};
 use crate::sink::dead_letter::DeadLetter;
@@ -17,15 +19,35 @@ use crate::time::{Moment, unix_nanos};
 pub struct Report {
     made: Made,
     /// Set if the attempt did not succeed; what a dead letter is made of.
-    failure: Option<Box<(Failure, Job, Uid)>>,
+    failure: Option<Box<Failed>>,
     ended: u64,
+}
+
+/// An attempt that failed, and under which deployment.
+#[derive(Debug)]
+struct Failed {
+    failure: Failure,
+    job: Job,
+    delivery: Uid,
+    deployment: Arc<Deployment>,
+}
+
+/// A delivery whose trigger is gone, as it is left.
+#[derive(Debug)]
+pub struct Left {
+    pub trigger: Uid,
+    pub attempts: u32,
+    pub replay: u32,
+    pub record: Option<u64>,
+    pub envelope: Envelope,
+    pub broker: Uid,
 }
 
 /// How many times an event may come round as a reply; Knative's brokers use the same number.
 const FIRST_HOPS: i32 = 255;
 
 pub(super) fn report(
-    deployment: &Deployment,
+    deployment: &Arc<Deployment>,
     job: &Job,
     delivery: Uid,
     measured: &Measured,
@@ -86,52 +108,95 @@ pub(super) fn report(
     }
     let failure = failure.map(|failure| {
         let job = Job { envelope: job.envelope.clone(), ..*job };
-        Box::new((failure, job, delivery))
+        Box::new(Failed { failure, job, delivery, deployment: Arc::clone(deployment) })
     });
     Report { made, failure, ended }
 }
 
 impl Report {
     /// What is to be written, now that the core has said what becomes of the delivery.
-    pub fn settle(self, deployment: &Deployment, delivery: Key, fate: Fate, now: Moment) -> Attempt {
+    pub fn settle(self, delivery: Key, fate: Fate, now: Moment) -> Attempt {
         let Report { made, failure, ended } = self;
-        Attempt::settled(made, delivery, fate, wall(now), || {
-            bury(deployment, *failure.expect("only a failure ends as a dead letter"), ended)
+        Attempt::settled(made, delivery, fate, wall(now), |end| {
+            let failed = *failure.expect("only a failure ends as a dead letter");
+            if end == End::GivenUp { failed.give_up(ended) } else { failed.bury(ended) }
         })
     }
 }
 
 /// A delivery that is parked without having been attempted.
-pub fn aside(deployment: &Deployment, delivery: Key, parked: &Parked, now: Moment) -> Attempt {
-    Attempt::aside(delivery, parked, deployment.triggers[parked.trigger as usize].uid, wall(now))
+pub fn aside(delivery: Key, parked: &Parked, now: Moment) -> Attempt {
+    Attempt::aside(delivery, parked, wall(now))
 }
+
+/// A delivery whose trigger is gone.
+pub fn given_up(deployment: &Deployment, delivery: Key, left: &Left) -> Attempt {
+    let Left { trigger, attempts, replay, record, envelope, broker } = left;
+    let position = envelope.position;
+    let names = deployment.gone(*trigger);
+    let letter = DeadLetter {
+        delivery: Uid::of_delivery(position, *trigger, *replay),
+        position,
+        broker: *broker,
+        trigger: &names.trigger,
+        function: &names.function,
+        attempts: *attempts,
+        replay: *replay,
+        outcome: Outcome::Permanent,
+        reason: Reason::TriggerGone,
+        message: GONE,
+        ended: unix_nanos(),
+        record: envelope.record(),
+    };
+    let mut bytes = Vec::with_capacity(envelope.record().len() + 256);
+    letter.encode(&mut bytes);
+    Attempt::given_up(delivery, bytes, Ended { offset: position.offset, trigger: *trigger }, *record)
+}
+
+const GONE: &str = "its trigger is not configured any more";
 
 fn wall(moment: Moment) -> Now {
     Now { moment, wall: unix_nanos() }
 }
 
-fn bury(deployment: &Deployment, (failure, job, delivery): (Failure, Job, Uid), ended: u64) -> Buried {
-    let trigger = &deployment.triggers[job.trigger as usize];
-    let event = job.envelope.event();
-    tracing::warn!(
-        event = %event.id,
-        source = %event.source,
-        trigger = %trigger.name,
-        attempts = job.attempt,
-        reason = failure.reason.as_str(),
-        message = %failure.message,
-        "dead letter"
-    );
-    match trigger.dead_letter {
-        DeadLetterTo::Broker(broker) if hops(&event) > 1 => {
-            Buried::Sent(broker, as_event(deployment, &job, &failure))
+impl Failed {
+    fn bury(self, ended: u64) -> Buried {
+        let Failed { failure, job, deployment, .. } = &self;
+        let trigger = &deployment.triggers[job.trigger as usize];
+        let event = job.envelope.event();
+        tracing::warn!(
+            event = %event.id,
+            source = %event.source,
+            trigger = %trigger.name,
+            attempts = job.attempt,
+            reason = failure.reason.as_str(),
+            message = %failure.message,
+            "dead letter"
+        );
+        match trigger.dead_letter {
+            DeadLetterTo::Broker(broker) if hops(&event) > 1 => {
+                Buried::Sent(broker, as_event(deployment, job, failure))
+            }
+            // Also what has gone round too often between dead-letter brokers.
+            _ => self.keep(ended),
         }
-        // Also what has gone round too often between dead-letter brokers.
-        _ => {
-            let mut bytes = Vec::new();
-            letter(deployment, &job, delivery, &failure, ended).encode(&mut bytes);
-            Buried::Kept(bytes)
-        }
+    }
+
+    /// Where its dead letters went is as little in force as the trigger: the worker's own store has them.
+    fn give_up(mut self, ended: u64) -> Buried {
+        let Failure { reason, message, .. } = &self.failure;
+        self.failure = Failure {
+            outcome: Outcome::Permanent,
+            reason: Reason::TriggerGone,
+            message: format!("{GONE}; its last attempt failed ({reason}): {message}"),
+        };
+        self.keep(ended)
+    }
+
+    fn keep(&self, ended: u64) -> Buried {
+        let mut bytes = Vec::new();
+        letter(&self.deployment, &self.job, self.delivery, &self.failure, ended).encode(&mut bytes);
+        Buried::Kept(bytes)
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::admin::Readiness;
 use super::archive::{self, Archive};
 use super::console::{self, Console};
-use super::deployment::Deployment;
+use super::deployment::{self, Deployment};
 use super::dispatcher::{Begun, Channels, Dispatcher, Drained, Request};
 use super::errand::Replays;
 use super::executor::Executor;
@@ -93,14 +93,15 @@ impl Worker {
         function::give_back();
         let store = Store::open_within(data, settings.queue_max_bytes.0, settings.journal_max_bytes.0);
         let store = Arc::new(store.map_err(|e| StartError(e.to_string()))?);
-        let (deployment, table) = Deployment::of(config, settings);
+        let deployment = Arc::new(Deployment::of(config, &modules));
+        let table = deployment::table(config, settings);
         let limits = archive::Limits {
             queue_bytes: settings.queue_max_bytes.0,
             journal_bytes: settings.journal_max_bytes.0,
         };
-        let is_known = |uid| deployment.triggers.iter().any(|trigger| trigger.uid == uid);
-        let (archive, recovered) = Archive::open(Arc::clone(&store), limits, is_known, unix_nanos())
-            .map_err(|e| failed("what the last worker left can't be gone on with", e))?;
+        let (archive, recovered) =
+            Archive::open(Arc::clone(&store), limits, |uid| deployment.is_known(uid), unix_nanos())
+                .map_err(|e| failed("what the last worker left can't be gone on with", e))?;
         let Recovered { progress, ended, parked, waiting, gone } = recovered;
         if gone > 0 {
             tracing::warn!(deliveries = gone, "parked for triggers that are gone: dead letters now");
@@ -138,11 +139,11 @@ impl Worker {
         let mut ready = Vec::new();
         for number in 0..executors {
             let (jobs_sender, jobs) = bounded(super::dispatcher::WINDOW);
-            let (engine, modules) = (Arc::clone(&engine), modules.clone());
+            let engine = Arc::clone(&engine);
             let (deployment, done) = (Arc::clone(&deployment), done_sender.clone());
             let (warmed, warm) = bounded(1);
             others.push(tasks::thread(&format!("executor-{number}"), move || {
-                let mut pool = Pool::new(&engine, modules);
+                let mut pool = Pool::new(&engine, deployment.modules());
                 let prewarmed = pool.prewarm();
                 let failed = prewarmed.is_err();
                 let _ = warmed.send(prewarmed);

@@ -72,6 +72,12 @@ impl Plan {
         }
     }
 
+    /// The number of the one with that uid.
+    pub(crate) fn trigger_of(&self, uid: Uid) -> u32 {
+        let at = self.table.uids.iter().position(|&of| of == uid);
+        at.expect("it is one of ours") as u32
+    }
+
     /// Where there are no others than these.
     pub(crate) fn table_of(&self, triggers: &[u32]) -> Arc<Table> {
         table_of(&self.policies, &self.wants, triggers)

@@ -132,6 +132,9 @@ impl World {
                     }
                     self.park(w, delivery, parked);
                 }
+                Effect::GiveUp { delivery, .. } => {
+                    broken("given up in vain", &format!("{delivery:?} at worker {w}"));
+                }
                 Effect::Fetch { stub, partition, id, .. } => {
                     let record = &self.partitions[partition as usize].parked[id as usize];
                     let Some(&epoch) = self.workers[w].told.get(&partition) else {
@@ -270,7 +273,8 @@ impl World {
     fn park(&mut self, w: usize, delivery: Key, parked: Parked) {
         let position = parked.envelope.position;
         let epoch = parked.envelope.epoch.0;
-        let duty = (self.truth.at(position.partition, position.offset), parked.trigger, parked.replay);
+        let trigger = self.plan.trigger_of(parked.trigger);
+        let duty = (self.truth.at(position.partition, position.offset), trigger, parked.replay);
         let worker = &mut self.workers[w];
         let attempts = worker.known.get(&(position.partition, epoch, duty)).map_or(0, |under| under.attempts);
         if parked.attempts != attempts {

@@ -161,7 +161,7 @@ impl World {
     pub(crate) fn parks(&mut self, life: Life, write: u64, (number, epoch): (u32, u32), parked: &Parked) {
         let Parked { trigger, attempts, failures, replay, due, holds, was, ref envelope, .. } = *parked;
         let offset = envelope.position.offset;
-        let duty = (self.truth.at(number, offset), trigger, replay);
+        let duty = (self.truth.at(number, offset), self.plan.trigger_of(trigger), replay);
         let bytes = envelope.record().clone();
         let record = ParkedRecord { duty, offset, attempts, failures, due, holds, was, done: false, bytes };
         let id = self.partitions[number as usize].park(epoch, record);

@@ -129,9 +129,10 @@ impl World {
                     }
                     let change = self.parks(delivery, &parked);
                     let now = self.clocks();
-                    let attempt = Attempt::aside(delivery, &parked, trigger_uid(change.duty.1), now);
+                    let attempt = Attempt::aside(delivery, &parked, now);
                     self.life().unwritten.attempts.push((attempt, Some(change)));
                 }
+                Effect::GiveUp { delivery, .. } => broken("given up in vain", &format!("{delivery:?}")),
                 Effect::Fetch { stub, id, .. } => self.fetch(stub, id),
             }
         }
@@ -237,12 +238,12 @@ impl World {
             }
         }
         let made = self.made(&job, change.as_mut());
-        let attempt = Attempt::settled(made, delivery, fate, now, || self.bury(&job));
+        let attempt = Attempt::settled(made, delivery, fate, now, |_| self.bury(&job));
         self.life().unwritten.attempts.push((attempt, change));
     }
 
     fn parks(&mut self, delivery: Key, parked: &Parked) -> Change {
-        let trigger = self.life().triggers[parked.trigger as usize];
+        let trigger = self.plan.trigger_of(parked.trigger);
         let duty = (parked.envelope.position.offset, trigger, parked.replay);
         let life = self.life();
         let attempts = life.known.entry(duty).or_default().attempts;
