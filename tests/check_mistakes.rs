@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use weir::config::{DeadLetterTo, Severity, load, load_settings, load_text};
 use weir::dispatch::{Backoff, Order};
 use weir::event::Uid;
+use weir::trigger::DataFilter;
 
 /// Written out by `UPDATE_EXPECTED=1`; read before it is committed.
 const EXPECTED: &str = "tests/mistakes/expected.txt";
@@ -66,6 +67,7 @@ items:
     namespace: shop
     annotations:
       kafka.eventing.knative.dev/delivery.order: unordered
+      weir.dev/data-filter: /amount > 10000 and not /test
       rabbitmq.eventing.knative.dev/prefetchCount: "1"
   spec:
     brokerRef: {kind: Broker, name: orders}
@@ -87,12 +89,13 @@ items:
     assert_eq!(article.name, "process-payments");
     assert_eq!(article.uid, Uid::of_document("default", "Trigger", "process-payments"));
     assert_eq!(article.broker, config.brokers[0].uid);
-    assert_eq!(article.filter.wants("type"), Some("order.created"));
+    assert_eq!((article.filter.wants("type"), &article.data), (Some("order.created"), &None));
     assert_eq!((article.policy.order, article.dead_letter), (Order::Key, DeadLetterTo::Store));
     assert_eq!(config.functions[article.function].name, "payment");
     assert_eq!(config.functions[0].tenant, "default");
     assert!(config.functions[0].module.ends_with("triggers/../functions/payment.wasm"));
     assert_eq!(inner.broker, config.brokers[1].uid);
+    assert_eq!(inner.data.as_ref().map(DataFilter::text), Some("/amount > 10000 and not /test"));
     assert_eq!(inner.dead_letter, DeadLetterTo::Broker(config.brokers[0].uid));
     let policy = &inner.policy;
     assert_eq!((policy.retry, policy.backoff, policy.delay.as_secs()), (3, Backoff::Linear, 2));

@@ -7,7 +7,7 @@ use crossbeam_channel::bounded;
 use weir::dispatch::{Core, Effect, Input, Limits, Outcome, Policy, Progress, Table as Triggers};
 use weir::event::{Envelope, Epoch, Uid, structured};
 use weir::time::Moment;
-use weir::trigger::{Filter, Routes};
+use weir::trigger::{Filter, Memo, Routes};
 use weir::worker::tasks;
 
 use super::meter::{Clock, Cost, Table, cost, cost_with};
@@ -52,10 +52,10 @@ fn route(count: usize, filter: fn(usize) -> Vec<(&'static str, String)>) -> Cost
     let routes = routes(count, filter);
     let json = sample::json(0);
     let event = structured::decode(json.as_bytes()).expect("the sample is an event");
-    let mut matched = Vec::new();
+    let (mut memo, mut matched) = (Memo::default(), Vec::new());
     cost(Clock::Thread, 1, || {
         matched.clear();
-        routes.matching(BROKER, black_box(&event), &mut matched);
+        routes.matching(BROKER, black_box(&event), &mut memo, &mut matched);
         assert_eq!(matched, [0]);
     })
 }

@@ -86,7 +86,7 @@ pub(super) struct Document {
 #[derive(Clone, Debug)]
 pub(super) enum Draft {
     /// `None`: known by its name alone, the rest is reported.
-    Trigger(Option<trigger::Draft>),
+    Trigger(Option<Box<trigger::Draft>>),
     Broker(broker::Draft),
     Function(Option<function::Draft>),
     KafkaSource(Option<source::Draft>),
@@ -168,7 +168,7 @@ fn read_known(
     let metadata = Metadata::read(&mut fields, known.kind, report);
     let document = &mut fields;
     let draft = match known.reading {
-        Reading::Trigger => Draft::Trigger(trigger::read(document, &metadata, report)),
+        Reading::Trigger => Draft::Trigger(trigger::read(document, &metadata, report).map(Box::new)),
         Reading::Broker => Draft::Broker(broker::read(document, &metadata, report)),
         Reading::Function => Draft::Function(function::read(document, &metadata, report)),
         Reading::KafkaSource => Draft::KafkaSource(kafka_source::read(document, &metadata, report)),

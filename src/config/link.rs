@@ -194,6 +194,7 @@ impl<'d> Link<'d> {
             name: document.name.clone(),
             broker: broker?.0,
             filter: draft.filter.clone()?,
+            data: draft.data.clone()?,
             function: function?,
             policy,
             dead_letter,

@@ -8,6 +8,7 @@
 mod billing_sink;
 mod broker;
 mod cesql;
+mod data_filter;
 mod delivery;
 pub mod diagnostic;
 mod document;
@@ -67,7 +68,7 @@ use std::sync::Arc;
 
 use crate::dispatch::Policy;
 use crate::event::Uid;
-use crate::trigger::Filter;
+use crate::trigger::{Criteria, DataFilter, Filter};
 
 use diagnostic::Report;
 use text::Text;
@@ -99,6 +100,7 @@ pub struct Trigger {
     pub name: String,
     pub broker: Uid,
     pub filter: Filter,
+    pub data: Option<DataFilter>,
     /// Which of [`Config::functions`].
     pub function: usize,
     pub policy: Policy,
@@ -107,6 +109,13 @@ pub struct Trigger {
     pub origins: Origins,
     /// File and line of its name.
     pub place: String,
+}
+
+impl Trigger {
+    /// All that it wants of an event.
+    pub fn criteria(&self) -> Criteria {
+        Criteria { filter: self.filter.clone(), data: self.data.clone() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! The Trigger document: which events of a broker go to which function, and how.
 
 use crate::dispatch::Order;
-use crate::trigger::Filter;
+use crate::trigger::{DataFilter, Filter};
 
+use super::data_filter::{self, DATA_FILTER};
 use super::delivery::Delivery;
 use super::diagnostic::Report;
 use super::filters;
@@ -20,6 +21,8 @@ const KNATIVE_ORDER: &str = "kafka.eventing.knative.dev/delivery.order";
 pub(super) struct Draft {
     pub broker: Option<Named>,
     pub filter: Option<Filter>,
+    /// What it wants of the data; `Some(None)`: nothing.
+    pub data: Option<Option<DataFilter>>,
     pub subscriber: Option<Subscriber>,
     pub delivery: Delivery,
     pub order: Option<Order>,
@@ -38,7 +41,8 @@ pub(super) fn read(
     report: &mut Report<'_>,
 ) -> Option<Draft> {
     let order = order(metadata, report);
-    metadata.check_annotations("weir.dev/", &[ORDER], report);
+    let data = data_filter::read(metadata, report);
+    metadata.check_annotations("weir.dev/", &[ORDER, DATA_FILTER], report);
     metadata.check_annotations("kafka.eventing.knative.dev/delivery", &[KNATIVE_ORDER], report);
     let namespace = metadata.namespace();
     let mut spec = Fields::of(document.required("spec")?, "Trigger.spec", report)?;
@@ -49,7 +53,7 @@ pub(super) fn read(
         subscriber.and_then(|node| subscribed(node, spec.below("subscriber"), namespace, report));
     let delivery = Delivery::read(&mut spec, namespace, report);
     spec.finish(report);
-    Some(Draft { broker, filter, subscriber, delivery, order })
+    Some(Draft { broker, filter, data, subscriber, delivery, order })
 }
 
 fn order(metadata: &Metadata<'_>, report: &mut Report<'_>) -> Option<Order> {

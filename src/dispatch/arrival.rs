@@ -90,7 +90,7 @@ impl Core {
         let event = envelope.event();
         let mut matched = std::mem::take(&mut self.matched);
         matched.clear();
-        self.table.routes.matching(broker, &event, &mut matched);
+        self.table.routes.matching(broker, &event, &mut self.memo, &mut matched);
         let unrouted = matched.is_empty();
         let ended = partition.ended_before(offset);
         if !ended.is_empty() {

@@ -18,7 +18,7 @@ use super::route::{Ready, Turns};
 use super::timers::{Timer, Timers};
 use crate::event::{Position, Uid};
 use crate::time::Moment;
-use crate::trigger::Routes;
+use crate::trigger::{Memo, Routes};
 
 /// What the core decides by: replaced whole.
 #[derive(Debug)]
@@ -110,6 +110,7 @@ pub struct Core {
     pub(super) counts: Counts,
     pub(super) draining: bool,
     pub(super) matched: Vec<u32>,
+    pub(super) memo: Memo,
 }
 
 impl Core {
@@ -135,6 +136,7 @@ impl Core {
             counts: Counts::default(),
             draining: false,
             matched: Vec::new(),
+            memo: Memo::default(),
         }
     }
 

@@ -99,6 +99,16 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// The payload where it is JSON, by what it is and by what its type says.
+    pub fn json(&self) -> Option<&str> {
+        match &self.data {
+            Some(Data::Json(text)) => {
+                self.datacontenttype.as_deref().is_none_or(media_type::is_json).then_some(text)
+            }
+            _ => None,
+        }
+    }
+
     /// The `partitionkey` extension: what orders events with each other.
     pub fn partition_key(&self) -> Option<Cow<'_, str>> {
         self.extension("partitionkey").map(Value::text)

@@ -4,11 +4,15 @@
 mod arbitrary;
 mod attribute;
 pub mod cesql;
+mod criteria;
+pub mod data;
 pub mod explain;
 pub mod filter;
 mod near;
 pub mod routes;
 
+pub use criteria::Criteria;
+pub use data::DataFilter;
 pub use explain::{Clause, Verdict};
 pub use filter::Filter;
-pub use routes::Routes;
+pub use routes::{Memo, Routes};

@@ -2,13 +2,30 @@
 
 use foldhash::HashMap;
 
-use super::Filter;
+use super::data::{DataFilters, Found};
+use super::{Criteria, Filter};
 use crate::event::{Event, Uid};
 
 /// The triggers of all brokers. A trigger is named by its index in the list that this was made from.
 #[derive(Debug, Default)]
 pub struct Routes {
     brokers: HashMap<Uid, Types>,
+    data: DataFilters,
+    /// By trigger, which of them it has.
+    data_of: Vec<Option<usize>>,
+}
+
+/// What matching keeps from one event to the next. It changes what matching costs, never what it says.
+#[derive(Debug, Default)]
+pub struct Memo {
+    found: Found,
+}
+
+impl Memo {
+    /// For another table.
+    pub fn clear(&mut self) {
+        *self = Memo::default();
+    }
 }
 
 /// A trigger stands under what its filter wants of type and source, so an event asks at most four lists: those of its
@@ -28,10 +45,12 @@ struct Sources {
 }
 
 impl Routes {
-    pub fn new(triggers: impl IntoIterator<Item = (Uid, Filter)>) -> Routes {
+    pub fn new(triggers: impl IntoIterator<Item = (Uid, impl Into<Criteria>)>) -> Routes {
         let mut routes = Routes::default();
-        for (trigger, (broker, filter)) in triggers.into_iter().enumerate() {
+        for (trigger, (broker, criteria)) in triggers.into_iter().enumerate() {
             let trigger = u32::try_from(trigger).expect("triggers are far fewer than u32");
+            let Criteria { filter, data } = criteria.into();
+            routes.data_of.push(data.map(|data| routes.data.add(&data)));
             let types = routes.brokers.entry(broker).or_default();
             let sources = match filter.wants("type") {
                 Some(ty) => types.wanted.entry(ty.into()).or_default(),
@@ -47,7 +66,7 @@ impl Routes {
     }
 
     /// Adds the triggers of `broker` that `event` meets to `matched`, in the order of the list.
-    pub fn matching(&self, broker: Uid, event: &Event<'_>, matched: &mut Vec<u32>) {
+    pub fn matching(&self, broker: Uid, event: &Event<'_>, memo: &mut Memo, matched: &mut Vec<u32>) {
         let Some(types) = self.brokers.get(&broker) else { return };
         let first = matched.len();
         for sources in types.wanted.get(&*event.ty).into_iter().chain([&types.any]) {
@@ -57,6 +76,22 @@ impl Routes {
             }
         }
         matched[first..].sort_unstable();
+        self.ask_data(event, &mut memo.found, matched, first);
+    }
+
+    /// Of those from `first` on, leaves the ones that the event's data meets. It is read if one of them asks for it, and once.
+    fn ask_data(&self, event: &Event<'_>, found: &mut Found, matched: &mut Vec<u32>, first: usize) {
+        let asks = |trigger: &u32| self.data_of[*trigger as usize].is_some();
+        if !matched[first..].iter().any(asks) {
+            return;
+        }
+        let read = self.data.read(event, found);
+        let mut at = 0;
+        matched.retain(|&trigger| {
+            at += 1;
+            let met = |filter| read.as_ref().is_some_and(|read| read.matches(filter));
+            at <= first || self.data_of[trigger as usize].is_none_or(met)
+        });
     }
 }
 
@@ -67,7 +102,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::Value;
+    use crate::event::{Data, Value};
+    use crate::trigger::DataFilter;
 
     const BROKERS: u128 = 3;
 
@@ -83,9 +119,24 @@ mod tests {
             .prop_map(|wanted| Filter::exact(wanted.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))))
     }
 
+    fn data_filter() -> impl Strategy<Value = Option<&'static str>> {
+        let texts = vec![None, None, None, Some("/n > 1"), Some("/n <= 1"), Some("/b"), Some("exists /n/b")];
+        prop::sample::select(texts)
+    }
+
+    fn data() -> impl Strategy<Value = Option<&'static str>> {
+        prop::sample::select(vec![
+            None,
+            Some("{}"),
+            Some("{\"n\": 1, \"b\": true}"),
+            Some("{\"n\": 2}"),
+            Some("{\"n\""),
+        ])
+    }
+
     fn event() -> impl Strategy<Value = Event<'static>> {
         let optional = || prop::option::of(word());
-        (word(), word(), optional(), optional()).prop_map(|(ty, source, subject, kind)| Event {
+        (word(), word(), optional(), optional(), data()).prop_map(|(ty, source, subject, kind, data)| Event {
             id: "1".into(),
             source: source.into(),
             ty: ty.into(),
@@ -94,7 +145,7 @@ mod tests {
             dataschema: None,
             datacontenttype: None,
             extensions: kind.map(|kind| ("xkind".into(), Value::String(kind.into()))).into_iter().collect(),
-            data: None,
+            data: data.map(|text| Data::Json(text.into())),
         })
     }
 
@@ -102,16 +153,21 @@ mod tests {
         /// The index finds what asking every trigger finds, and nothing else.
         #[test]
         fn the_index_agrees_with_a_scan(
-            triggers in prop::collection::vec((0..BROKERS, filter()), 0..40),
+            triggers in prop::collection::vec((0..BROKERS, (filter(), data_filter())), 0..40),
             events in prop::collection::vec((0..=BROKERS, event()), 1..20),
         ) {
-            let triggers: Vec<(Uid, Filter)> = triggers.into_iter().map(|(b, f)| (Uid(b), f)).collect();
+            let criteria = |(filter, data): (Filter, Option<&str>)| {
+                Criteria { filter, data: data.map(|text| DataFilter::parse(text).unwrap()) }
+            };
+            let triggers: Vec<(Uid, Criteria)> =
+                triggers.into_iter().map(|(b, c)| (Uid(b), criteria(c))).collect();
             let routes = Routes::new(triggers.clone());
+            let mut memo = Memo::default();
             for (broker, event) in events {
                 // What was there before stays where it is.
                 let mut matched = vec![u32::MAX];
-                routes.matching(Uid(broker), &event, &mut matched);
-                let met = (0..).zip(&triggers).filter(|(_, (b, f))| *b == Uid(broker) && f.matches(&event));
+                routes.matching(Uid(broker), &event, &mut memo, &mut matched);
+                let met = (0..).zip(&triggers).filter(|(_, (b, c))| *b == Uid(broker) && c.are_met(&event));
                 let scanned: Vec<u32> = std::iter::once(u32::MAX).chain(met.map(|(n, _)| n)).collect();
                 prop_assert_eq!(matched, scanned);
             }

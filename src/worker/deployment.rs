@@ -103,7 +103,7 @@ impl std::fmt::Debug for Function {
 /// What the core decides by.
 pub fn table(config: &Config, settings: &Settings) -> Arc<Table> {
     Arc::new(Table {
-        routes: Routes::new(config.triggers.iter().map(|t| (t.broker, t.filter.clone()))),
+        routes: Routes::new(config.triggers.iter().map(|t| (t.broker, t.criteria()))),
         policies: config.triggers.iter().map(|t| bounded(&t.policy, settings)).collect(),
         uids: config.triggers.iter().map(|t| t.uid).collect(),
     })

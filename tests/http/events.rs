@@ -89,3 +89,30 @@ fn accepted_is_durable() {
     let ids: Vec<&str> = accepted.iter().map(String::as_str).collect();
     ran(&home, "default/all", &ids);
 }
+
+#[test]
+fn a_data_filter_decides_before_the_function_is_called() {
+    let home = home();
+    let documents = std::fs::read_to_string(home.documents()).unwrap();
+    let large = "---\napiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata:\n  name: large\n  annotations:\n    \
+                 weir.dev/data-filter: /n > 10000 and not /test\nspec:\n  broker: default\n  \
+                 subscriber: {ref: {kind: Function, name: audit}}\n";
+    home.write("documents.yaml", (documents + large).as_bytes());
+    let running = start(&home, &[]);
+    for (id, data) in [
+        ("small", r#"{"n":10000,"test":false}"#),
+        ("large", r#"{"test":false,"n":10000.01}"#),
+        ("a-test", r#"{"n":20000,"test":true}"#),
+        ("unknown", r#"{"n":20000}"#),
+        ("a-text", r#"{"n":"20000","test":false}"#),
+        ("twice", r#"{"n":20000,"n":20000,"test":false}"#),
+        ("broken", r#"{"n":20000,"test":false"#),
+        ("last", r#"{"n":1e5,"test":false}"#),
+    ] {
+        running.publish("order.created", id, &[], data);
+    }
+    ran(&home, "default/large", &["large", "last"]);
+    let all = ["small", "large", "a-test", "unknown", "a-text", "twice", "broken", "last"];
+    ran(&home, "default/all", &all);
+    assert_eq!(home.succeeded("default/large").len(), 2);
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use weir::dispatch::{Effect, End, Fate, Input, Key, Outcome, Parked, Stub, StubKey};
 use weir::time::Moment;
+use weir::trigger::Memo;
 use weir::worker::attempt::{Attempt, Now};
 
 use super::super::plan::trigger_uid;
@@ -60,7 +61,7 @@ impl World {
                     return;
                 }
                 let mut matched = Vec::new();
-                life.table.routes.matching(super::BROKER, &event, &mut matched);
+                life.table.routes.matching(super::BROKER, &event, &mut Memo::default(), &mut matched);
                 for index in matched {
                     let trigger = life.triggers[index as usize];
                     let policy = &self.plan.policies[trigger as usize];
