@@ -319,6 +319,47 @@ fn a_secret_is_never_shown() {
     }
 }
 
+/// Nor does it where a document has it in the place of a reference to it.
+#[test]
+fn a_secret_in_a_document_is_never_shown() {
+    let misplaced = [
+        "hunter2",
+        "[hunter2]",
+        "{hunter2}",
+        "{hunter2: 1}",
+        "{value: hunter2}",
+        "{secretKeyRef: hunter2}",
+        "{secretKeyRef: [hunter2]}",
+        "{secretKeyRef: {hunter2}}",
+        "{secretKeyRef: {name: a, key: b, value: hunter2}}",
+        "{secretKeyRef: {name: 'hunter2 or so', key: b}}",
+        "{secretKeyRef: {name: a, key: [hunter2]}}",
+        "{secretKeyRef: {name: a, key: b}, value: hunter2}",
+        "\n          value:\n            hunter2",
+        "\n          secretKeyRef: |\n            hunter2",
+        "\n          secretKeyRef:\n            name: a\n            key: hunter2 hunter2",
+    ];
+    let kafka = "apiVersion: sources.knative.dev/v1\nkind: KafkaSource\nmetadata: {name: a}\nspec:\n  \
+                 bootstrapServers: ['kafka:9092']\n  topics: [a]\n  sink: {ref: {kind: Broker, name: default}}\n  net:\n    \
+                 sasl:\n      enable: true\n      user: {secretKeyRef: {name: a, key: b}}\n      FIELD: ";
+    let nats = "apiVersion: weir.dev/v1alpha1\nkind: NatsSink\nmetadata: {name: a}\nspec:\n  servers: ['nats:4222']\n  \
+                subject: a\n  auth:\n      FIELD: ";
+    for (head, field) in
+        [(kafka, "password"), (kafka, "type"), (nats, "token"), (nats, "nkey"), (nats, "creds")]
+    {
+        for secret in misplaced {
+            let text = format!("{}{secret}\n", head.replace("FIELD", field));
+            let shown = load_text("d.yaml", &text).diagnostics.to_string();
+            assert!(shown.contains("error:") && !shown.contains("hunter2"), "{text}\n{shown}");
+        }
+    }
+    for servers in ["['nats://weir:hunter2@nats:4222']", "\n  - nats:4222\n  - nats://hunter2@nats"] {
+        let text = nats.replace("['nats:4222']", servers) + "{secretKeyRef: {name: a, key: b}}\n";
+        let shown = load_text("d.yaml", &text.replace("FIELD", "token")).diagnostics.to_string();
+        assert!(shown.contains("error:") && !shown.contains("hunter2"), "{text}\n{shown}");
+    }
+}
+
 #[test]
 fn a_reference_deployment_s_words_are_taken_with_a_note() {
     let content = "server:\n  port: 8080\n  host: \"0.0.0.0\"\n  timeout: 30s\nfunction:\n  \

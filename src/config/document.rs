@@ -164,7 +164,7 @@ fn read_known(
         later.note(kind_span, &format!("a {}", known.kind), report);
     }
     // What the cluster writes; nothing to us.
-    fields.entry("status");
+    fields.map("status", report);
     let metadata = Metadata::read(&mut fields, known.kind, report);
     let document = &mut fields;
     let draft = match known.reading {

@@ -7,7 +7,7 @@ use super::spelling::{did_you_mean, listed, nearest};
 use super::text::Span;
 
 /// What Kubernetes itself writes into metadata.
-const OF_THE_CLUSTER: [&str; 10] = [
+const OF_THE_CLUSTER: [&str; 11] = [
     "uid",
     "resourceVersion",
     "generation",
@@ -18,6 +18,7 @@ const OF_THE_CLUSTER: [&str; 10] = [
     "generateName",
     "selfLink",
     "deletionTimestamp",
+    "deletionGracePeriodSeconds",
 ];
 
 #[derive(Clone, Debug, Default)]

@@ -10,7 +10,7 @@ use super::text::{Place, Span};
 #[derive(Clone, Debug)]
 pub(super) struct Reference<'n> {
     pub kind: &'n str,
-    pub api_version: Option<&'n str>,
+    pub api_version: Option<(&'n str, Span)>,
     pub namespace: &'n str,
     pub name: &'n str,
     pub kind_span: Span,
@@ -38,7 +38,9 @@ impl<'n> Reference<'n> {
         let kind = kind_node.and_then(|node| reader::string(node, &fields.below("kind"), report));
         let name_node = fields.required("name");
         let name = name_node.and_then(|node| metadata::name(node, &fields.below("name"), report));
-        let api_version = fields.string("apiVersion", report);
+        let version = fields.optional("apiVersion");
+        let api_version = version
+            .and_then(|node| Some((reader::string(node, &fields.below("apiVersion"), report)?, node.span)));
         let own = fields.optional("namespace");
         let namespace = match own {
             Some(node) => metadata::label(node, &fields.below("namespace"), report),
@@ -68,9 +70,9 @@ impl<'n> Reference<'n> {
     /// Whether its apiVersion, if it says one, is this; reports where it isn't.
     pub(super) fn is_of(&self, wanted: &[&str], report: &mut Report<'_>) -> bool {
         match self.api_version {
-            Some(version) if !wanted.contains(&version) => {
+            Some((version, span)) if !wanted.contains(&version) => {
                 report
-                    .error(self.kind_span, format!("a {} is not of apiVersion '{version}'", self.kind))
+                    .error(span, format!("a {} is not of apiVersion '{version}'", self.kind))
                     .help(format!("write 'apiVersion: {}'", wanted[0]));
                 false
             }
@@ -92,9 +94,10 @@ impl<'n> Destination<'n> {
         report: &mut Report<'_>,
     ) -> Option<Destination<'n>> {
         let (reference, uri) = (fields.optional("ref"), fields.entry("uri"));
-        for field in ["CACerts", "audience"] {
-            fields.without_effect(field, "nothing is called over HTTP", report);
-        }
+        fields.string("CACerts", report);
+        fields.without_effect("CACerts", "nothing is called over HTTP", report);
+        fields.string("audience", report);
+        fields.without_effect("audience", "nothing is called over HTTP", report);
         let read = match (reference, uri) {
             (Some(node), None) => {
                 Reference::read(node, fields.below("ref"), namespace, report).map(Destination::Reference)

@@ -28,19 +28,24 @@ fn key(node: &Node, path: String, report: &mut Report<'_>) -> Option<SecretRef> 
     let mut fields = Fields::of(node, path, report)?;
     let (name, key, optional) =
         (fields.required("name"), fields.required("key"), fields.optional("optional"));
-    let strings = [name, key].into_iter().flatten().all(|node| node.text().is_some());
-    if fields.unknown().next().is_some() || !strings {
+    if fields.unknown().next().is_some() {
         return concealed(node, &fields.path, report);
     }
     if let Some(node) = optional {
         reader::boolean(node, &fields.below("optional"), report);
     }
     fields.without_effect("optional", "a secret that is named must be there", report);
-    let (path, both) = (fields.path.clone(), name.zip(key));
+    let name = name.map(|node| part(node, fields.below("name"), report));
+    let key = key.map(|node| part(node, fields.below("key"), report));
     fields.finish(report);
-    let (name, key) = both?;
-    let reference = SecretRef::new(name.text()?, key.text()?);
-    reference.or_else(|| concealed(node, &path, report))
+    SecretRef::new(name??, key??)
+}
+
+fn part<'n>(node: &'n Node, path: String, report: &mut Report<'_>) -> Option<&'n str> {
+    match node.text().filter(|text| SecretRef::new(text, text).is_some()) {
+        Some(text) => Some(text),
+        None => concealed(node, &path, report),
+    }
 }
 
 fn concealed<T>(node: &Node, path: &str, report: &mut Report<'_>) -> Option<T> {

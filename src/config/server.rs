@@ -40,8 +40,8 @@ impl Server {
             return Err((format!("'{text}' names no port"), format!("write \"{text}:{usual}\"")));
         };
         match port.parse() {
-            Ok(port) if port > 0 && text.bytes().last().is_some_and(|b| b.is_ascii_digit()) => {
-                Ok(Server { host: host.into(), port })
+            Ok(number) if number > 0 && port.bytes().all(|b| b.is_ascii_digit()) => {
+                Ok(Server { host: host.into(), port: number })
             }
             _ => Err((format!("'{port}' is no port"), "write a number from 1 to 65535".into())),
         }
