@@ -14,6 +14,7 @@ impl Core {
         self.forget_gone();
         let gone = self.roster.replace(&table);
         self.table = table;
+        self.memo.clear();
         self.make_room();
         for number in self.roster.numbers() {
             // Without a trip there is nobody to say when its pause is over.

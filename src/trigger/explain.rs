@@ -210,7 +210,7 @@ mod tests {
             let routes = Routes::new(filters.iter().map(|filter| (Uid(1), filter.clone())));
             for event in events {
                 let mut matched = Vec::new();
-                routes.matching(Uid(1), &event, &mut matched);
+                routes.matching(Uid(1), &event, &mut crate::trigger::Memo::default(), &mut matched);
                 for (n, filter) in (0..).zip(&filters) {
                     let clause = filter.explain(&event);
                     prop_assert_eq!(clause.matches(), matched.contains(&n), "{:?}", clause);
