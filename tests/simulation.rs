@@ -17,6 +17,8 @@ mod dice;
 mod faults;
 #[path = "simulation/group.rs"]
 mod group;
+#[path = "simulation/meter.rs"]
+mod meter;
 #[path = "simulation/plan.rs"]
 mod plan;
 #[path = "simulation/queue/mod.rs"]
@@ -48,7 +50,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use scenario::Scenario;
+use scenario::{Fault, Scenario};
 use shrink::Simulated;
 use totals::Total;
 
@@ -88,7 +90,11 @@ fn twice<W: Simulated>() {
 fn prove<W: Simulated>(known: &[(u64, &str)], count: u64) {
     shrink::quiet_panics();
     for (seed, about) in known {
-        one::<W>(*seed).unwrap_or_else(|text| panic!("{about}, again\n{text}"));
+        // Some were found when there were no limits yet.
+        let scenario = Scenario::of(W::KIND, *seed);
+        for scenario in [scenario.without(Fault::Limited), scenario] {
+            run::<W>(&scenario).unwrap_or_else(|text| panic!("{about}, again\n{text}"));
+        }
     }
     let soak = number("WEIR_SOAK_SECONDS").map(Duration::from_secs);
     if let (Some(seed), None) = (number("WEIR_SEED"), soak) {
@@ -105,10 +111,13 @@ fn prove<W: Simulated>(known: &[(u64, &str)], count: u64) {
 
 /// The text of the failure, if it fails.
 fn one<W: Simulated>(seed: u64) -> Result<W::Totals, String> {
-    let scenario = Scenario::of(W::KIND, seed);
-    match shrink::run::<W>(&scenario, false) {
+    run::<W>(&Scenario::of(W::KIND, seed))
+}
+
+fn run<W: Simulated>(scenario: &Scenario) -> Result<W::Totals, String> {
+    match shrink::run::<W>(scenario, false) {
         Ok((totals, _)) => Ok(totals),
-        Err(failure) => Err(shrink::explain::<W>(&scenario, failure)),
+        Err(failure) => Err(shrink::explain::<W>(scenario, failure)),
     }
 }
 

@@ -40,12 +40,13 @@ impl Core {
         }
         for key in self.deliveries.keys(|d| self.events[d.event].partition == index) {
             let delivery = self.deliveries.remove(key).expect("it was found");
-            self.load.remove(delivery.trigger, delivery.held);
+            self.load.remove(delivery.trigger, delivery.held, delivery.state.is_busy());
+            self.turns[delivery.trigger].fetched -= usize::from(self.events[delivery.event].fetched);
+            self.turns.stir(delivery.trigger);
             match delivery.state {
                 State::Running => {
                     self.running -= 1;
-                    self.turns.breaker(delivery.trigger).lost(key);
-                    self.turns.give_turn(delivery.trigger);
+                    self.turns.lost(delivery.trigger, key);
                 }
                 State::Parking => self.stubs.parking -= 1,
                 _ => {}
@@ -59,7 +60,7 @@ impl Core {
             }
             event.partition != index
         });
-        self.stubs.forget(index);
+        self.stubs.forget(index, &mut self.turns);
         let (deliveries, lanes) = (&self.deliveries, &self.lanes);
         self.turns.retain(|ready| match ready {
             Ready::Delivery(key) => deliveries.get(key).is_some(),
@@ -124,7 +125,7 @@ impl Core {
     }
 
     pub(super) fn add(&mut self, delivery: Delivery) -> Key {
-        self.load.add(delivery.trigger, false);
+        self.load.add(delivery.trigger);
         self.deliveries.insert(delivery)
     }
 
@@ -134,7 +135,7 @@ impl Core {
         // While a route waits for a probe, whatever comes may be it.
         let paused = self.turns.breaker(trigger).allows() == Some(0);
         let Some(id) = lane else {
-            if paused && self.is_burdened() && self.may_park_one(key) {
+            if (paused && self.is_burdened() || self.is_crowded(key)) && self.may_park_one(key) {
                 let until = self.turns.breaker(trigger).until();
                 self.park(key, until.unwrap_or_default(), effects);
             } else {
@@ -148,6 +149,10 @@ impl Core {
         self.hold_with_lane(key);
         if self.lanes[lane_key].is_parked() && self.may_park_one(key) {
             // Until what is parked of its lane is done, whatever follows is parked, too.
+            self.park(key, Moment(0), effects);
+            return;
+        }
+        if self.policy(trigger).parks() && self.is_crowded(key) && self.may_park_one(key) {
             self.park(key, Moment(0), effects);
             return;
         }

@@ -22,10 +22,12 @@ impl Core {
         self.pace.attempted();
         let Some(delivery) = self.deliveries.get_mut(key).filter(|d| d.state == State::Running) else {
             self.counts.fenced += 1;
+            self.turns.found(key);
             effects.push(Effect::Journal { delivery: key, report, fate: Fate::Fenced });
             return;
         };
         self.running -= 1;
+        self.turns.came_back(delivery.trigger);
         self.counts.attempts += 1;
         delivery.counted.attempts += 1;
         if let Some(lane) = delivery.lane {
@@ -102,6 +104,7 @@ impl Core {
             return;
         }
         self.deliveries[key].state = State::Retrying;
+        self.load.not_busy(trigger);
         self.timers.set(due, Timer::Retry(key));
         effects.push(Effect::Journal { delivery: key, report, fate: Fate::Retried });
         match lane {
@@ -129,9 +132,12 @@ impl Core {
     pub(super) fn skipped<R>(&mut self, key: Key, effects: &mut Vec<Effect<R>>) {
         let Some(delivery) = self.deliveries.get_mut(key).filter(|d| d.state == State::Running) else {
             self.counts.fenced += 1;
+            self.turns.found(key);
             return;
         };
         self.running -= 1;
+        self.turns.came_back(delivery.trigger);
+        self.load.not_busy(delivery.trigger);
         delivery.state = State::Waiting;
         let lane = delivery.lane.expect("what follows in a run stands in a lane");
         self.lanes[lane].handed -= 1;
@@ -170,7 +176,7 @@ impl Core {
     /// The delivery is gone from memory; an event of which it was the last has settled.
     pub(super) fn settle(&mut self, key: Key) {
         let delivery = self.deliveries.remove(key).expect("it was found");
-        self.load.remove(delivery.trigger, delivery.held);
+        self.load.remove(delivery.trigger, delivery.held, delivery.state.is_busy());
         let event = &mut self.events[delivery.event];
         event.unsettled -= 1;
         if event.unsettled > 0 {
@@ -180,6 +186,8 @@ impl Core {
         self.bytes -= event.envelope.record().len();
         if event.fetched {
             self.stubs.fetched -= 1;
+            self.turns[delivery.trigger].fetched -= 1;
+            self.turns.stir(delivery.trigger);
         } else {
             self.counts.settled += 1;
             self.partitions[event.partition].ledger.complete(event.envelope.position.offset);

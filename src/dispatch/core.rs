@@ -116,7 +116,12 @@ pub struct Core {
 impl Core {
     pub fn new(table: Arc<Table>, limits: Limits) -> Core {
         let roster = Roster::new(&table);
-        let routes = roster.end();
+        let mut turns = Turns::default();
+        turns.grow(roster.end());
+        for number in roster.numbers() {
+            turns.limit(number, roster.policy(number).flow);
+        }
+        let load = Load::new(roster.end());
         Core {
             table,
             roster,
@@ -127,9 +132,9 @@ impl Core {
             deliveries: Deliveries::default(),
             lanes: Lanes::default(),
             keys: Keys::default(),
-            turns: Turns::new(routes),
+            turns,
             running: 0,
-            load: Load::new(routes),
+            load,
             stubs: Stubs::default(),
             timers: Timers::default(),
             pace: Pace::new(limits.latency, 2 * limits.executors, limits.deliveries),
@@ -147,6 +152,7 @@ impl Core {
         now: Moment,
         effects: &mut Vec<Effect<R>>,
     ) {
+        self.turns.now = now;
         for input in inputs {
             match input {
                 Input::Assigned { source, partition, epoch, progress, ended, parked } => {
@@ -176,6 +182,7 @@ impl Core {
         }
         self.fetch(now, effects);
         self.hand_over(effects);
+        self.look_at_gates(now, effects);
         self.pace.look(now, !self.has_room());
         debug_assert!(self.load.is_consistent(self.deliveries.len()), "what is in flight is active or held");
     }
@@ -291,9 +298,12 @@ impl Core {
             Timer::Lane(lane) => self.lane_due(lane, now),
             Timer::Stub(stub) => self.stub_due(stub, now),
             Timer::Route(trigger) => {
-                if self.turns.breaker(trigger).wake(now) {
-                    self.turns.give_turn(trigger);
+                self.turns.breaker(trigger).wake(now);
+                if let Some(gate) = &mut self.turns[trigger].gate {
+                    gate.wake(now);
                 }
+                self.turns.stir(trigger);
+                self.turns.give_turn(trigger);
             }
         }
     }
@@ -304,15 +314,10 @@ impl Core {
         while self.running < most {
             let Some(trigger) = self.turns.next() else { return };
             let mut room = TURN.min(most - self.running);
-            loop {
-                room = room.min(self.turns.breaker(trigger).allows().unwrap_or(room));
-                if room == 0 {
-                    break;
-                }
-                let Some(ready) = self.turns.take(trigger) else { break };
+            while let Some((ready, run)) = self.turns.take(trigger, room) {
                 room -= match ready {
                     Ready::Delivery(key) => self.begin_one(key, effects),
-                    Ready::Lane(lane) => self.begin_run(lane, room, effects),
+                    Ready::Lane(lane) => self.begin_run(lane, run, effects),
                 };
             }
             self.turns.give_turn(trigger);
@@ -365,7 +370,8 @@ impl Core {
         assert_eq!(delivery.state, State::Waiting, "a delivery runs once at a time");
         delivery.state = State::Running;
         self.running += 1;
-        self.turns.breaker(delivery.trigger).handed_over(key);
+        self.load.busy(delivery.trigger);
+        self.turns.handed_over(delivery.trigger, key);
         let event = &self.events[delivery.event];
         effects.push(Effect::Invoke {
             delivery: key,

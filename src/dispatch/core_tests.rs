@@ -91,6 +91,8 @@ pub(super) struct World {
     pub(super) core: Core,
     pub(super) now: Moment,
     pub(super) runs: Vec<Run>,
+    /// All that was handed over: the trigger, and when.
+    pub(super) begun: Vec<(u32, Moment)>,
     pub(super) unwritten: VecDeque<Unwritten>,
     /// What a restart would find parked, by id.
     pub(super) records: BTreeMap<u64, Parked>,
@@ -111,6 +113,7 @@ impl World {
             core,
             now: Moment(0),
             runs: vec![],
+            begun: vec![],
             unwritten: VecDeque::new(),
             records: BTreeMap::new(),
             next_record: 0,
@@ -130,6 +133,7 @@ impl World {
             match effect {
                 Effect::Invoke { delivery, trigger, attempt, follows, envelope, .. } => {
                     let trigger = trigger_of(self.core.table.uids[trigger as usize]);
+                    self.begun.push((trigger, self.now));
                     let begun = (delivery, trigger, envelope.position.offset, attempt);
                     match self.runs.last_mut() {
                         Some(run) if follows => run.push_back(begun),

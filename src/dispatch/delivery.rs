@@ -56,6 +56,13 @@ pub(super) enum State {
     Ended,
 }
 
+impl State {
+    /// It is at work or on its way to the disk: it waits for nothing that the core decides.
+    pub(super) fn is_busy(self) -> bool {
+        matches!(self, State::Running | State::Parking | State::Ended)
+    }
+}
+
 /// An event in flight: settles when all of its deliveries have.
 #[derive(Debug)]
 pub(super) struct InFlight {

@@ -1,23 +1,36 @@
 //! How much is in flight: what is active takes up room for new work; what is held (waits for a retry, or stands behind
-//! one, or belongs to a route that is paused) does not, and has a limit of its own.
+//! one, or belongs to a route that is paused, or waits for its route's limit) does not, and has a limit of its own.
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Load {
     routes: Vec<Share>,
+    all: usize,
     active: usize,
-    held: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Share {
     active: usize,
     held: usize,
+    /// Of the active ones: handed over, or on their way to the disk.
+    busy: usize,
     paused: bool,
+    limited: bool,
+}
+
+impl Share {
+    fn takes_room(&self) -> usize {
+        match (self.paused, self.limited) {
+            (true, _) => 0,
+            (false, true) => self.busy,
+            (false, false) => self.active,
+        }
+    }
 }
 
 impl Load {
     pub(super) fn new(routes: usize) -> Load {
-        Load { routes: vec![Share::default(); routes], ..Load::default() }
+        Load { routes: vec![Share::default(); routes], all: 0, active: 0 }
     }
 
     /// There are so many routes, at least.
@@ -36,60 +49,72 @@ impl Load {
     }
 
     pub(super) fn held(&self) -> usize {
-        self.held
+        self.all - self.active
     }
 
-    pub(super) fn add(&mut self, trigger: u32, held: bool) {
-        let share = &mut self.routes[trigger as usize];
-        *if held { &mut share.held } else { &mut share.active } += 1;
-        *if held || share.paused { &mut self.held } else { &mut self.active } += 1;
+    /// Deliveries of a route that are ready and not handed over.
+    pub(super) fn waiting(&self, trigger: u32) -> usize {
+        let share = self.routes[trigger as usize];
+        share.active - share.busy
     }
 
-    pub(super) fn remove(&mut self, trigger: u32, held: bool) {
-        let share = &mut self.routes[trigger as usize];
-        *if held { &mut share.held } else { &mut share.active } -= 1;
-        *if held || share.paused { &mut self.held } else { &mut self.active } -= 1;
+    pub(super) fn add(&mut self, trigger: u32) {
+        self.all += 1;
+        self.change(trigger, |share| share.active += 1);
+    }
+
+    pub(super) fn remove(&mut self, trigger: u32, held: bool, busy: bool) {
+        self.all -= 1;
+        self.change(trigger, |share| {
+            *if held { &mut share.held } else { &mut share.active } -= 1;
+            share.busy -= usize::from(busy);
+        });
     }
 
     /// So many that were active are held from now on.
     pub(super) fn hold(&mut self, trigger: u32, count: usize) {
-        let share = &mut self.routes[trigger as usize];
-        share.active -= count;
-        share.held += count;
-        if !share.paused {
-            self.active -= count;
-            self.held += count;
-        }
+        self.change(trigger, |share| {
+            share.active -= count;
+            share.held += count;
+        });
     }
 
     pub(super) fn release(&mut self, trigger: u32, count: usize) {
-        let share = &mut self.routes[trigger as usize];
-        share.held -= count;
-        share.active += count;
-        if !share.paused {
-            self.held -= count;
-            self.active += count;
-        }
+        self.change(trigger, |share| {
+            share.held -= count;
+            share.active += count;
+        });
+    }
+
+    pub(super) fn busy(&mut self, trigger: u32) {
+        self.change(trigger, |share| share.busy += 1);
+    }
+
+    pub(super) fn not_busy(&mut self, trigger: u32) {
+        self.change(trigger, |share| share.busy -= 1);
     }
 
     /// While a route is paused, all of its deliveries are held.
     pub(super) fn pause(&mut self, trigger: u32, paused: bool) {
+        self.change(trigger, |share| share.paused = paused);
+    }
+
+    /// While a route has reached its limit, what waits for that is held.
+    pub(super) fn limit(&mut self, trigger: u32, limited: bool) {
+        self.change(trigger, |share| share.limited = limited);
+    }
+
+    fn change(&mut self, trigger: u32, how: impl FnOnce(&mut Share)) {
         let share = &mut self.routes[trigger as usize];
-        if share.paused != paused {
-            share.paused = paused;
-            if paused {
-                self.active -= share.active;
-                self.held += share.active;
-            } else {
-                self.held -= share.active;
-                self.active += share.active;
-            }
-        }
+        let before = share.takes_room();
+        how(share);
+        self.active = self.active + share.takes_room() - before;
     }
 
     /// For assertions: the sums are what the shares sum up to.
     pub(super) fn is_consistent(&self, deliveries: usize) -> bool {
-        let held: usize = self.routes.iter().map(|s| s.held + if s.paused { s.active } else { 0 }).sum();
-        held == self.held && self.active + self.held == deliveries
+        let active: usize = self.routes.iter().map(Share::takes_room).sum();
+        let sound = self.routes.iter().all(|share| share.busy <= share.active);
+        sound && active == self.active && self.all == deliveries
     }
 }

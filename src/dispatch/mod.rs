@@ -7,6 +7,10 @@ pub mod core;
 #[cfg(test)]
 mod core_tests;
 pub mod delivery;
+mod flow;
+#[cfg(test)]
+mod flow_tests;
+mod gate;
 #[cfg(test)]
 mod holding_tests;
 pub mod lane;
@@ -19,6 +23,7 @@ pub mod parking;
 mod partition;
 pub mod policy;
 pub mod progress;
+mod rate;
 mod reload;
 #[cfg(test)]
 mod reload_tests;
@@ -30,9 +35,11 @@ mod timers;
 
 pub use core::{Core, Counts, Limits, Table};
 pub use delivery::Key;
+pub use flow::Traffic;
 pub use lane::Keys;
 pub use message::{Effect, End, Fate, Input, Parked, Stub};
 pub use outcome::{Outcome, Reason};
 pub use parking::StubKey;
-pub use policy::{Backoff, Hold, Order, Policy, Trip};
+pub use policy::{Backoff, Flow, Hold, Order, Policy, Trip};
 pub use progress::Progress;
+pub use rate::Rate;

@@ -5,6 +5,7 @@ use super::core::{Core, TURN};
 use super::delivery::{Counted, Delivery, InFlight, Key, State};
 use super::lane::{LaneId, LaneKey};
 use super::message::{Effect, Parked, Stub};
+use super::route::Turns;
 use super::slots::{self, Slots};
 use super::sweep::Sweep;
 use super::timers::Timer;
@@ -31,8 +32,9 @@ pub(super) struct Place {
     fetching: bool,
 }
 
+/// What may be fetched.
 #[derive(Clone, Copy, Debug)]
-enum Due {
+pub(super) enum Due {
     Lane(LaneKey),
     Stub(StubKey),
 }
@@ -63,9 +65,24 @@ impl Stubs {
         self.fetching
     }
 
-    fn due_now(&mut self, first: StubKey, due: Due) {
+    /// At once where its route has no limits, else when its gate lets it through.
+    fn due_now(&mut self, first: StubKey, due: Due, turns: &mut Turns) {
         let place = &self.places[first];
-        self.due.insert((place.partition, place.id), due);
+        let at = (place.partition, place.id);
+        match &mut turns[place.trigger].gate {
+            None => self.due.insert(at, due),
+            Some(gate) => {
+                gate.backlog.insert(at, due);
+                turns.stir(place.trigger);
+            }
+        }
+    }
+
+    /// What waited at a gate that is gone.
+    pub(super) fn due_without_a_gate(&mut self, mut backlog: Sweep<(u32, u64), Due>) {
+        while let Some((at, due)) = backlog.next() {
+            self.due.insert(at, due);
+        }
     }
 
     /// Notes the routes that anything is parked of.
@@ -74,14 +91,14 @@ impl Stubs {
     }
 
     /// All of a route is due. Those that hold a lane are so with it: returns the lanes.
-    pub(super) fn make_due(&mut self, trigger: u32) -> Vec<LaneKey> {
+    pub(super) fn make_due(&mut self, trigger: u32, turns: &mut Turns) -> Vec<LaneKey> {
         let mut lanes = Vec::new();
         for key in self.places.keys(|place| place.trigger == trigger) {
             let place = &mut self.places[key];
             place.due = Moment(0);
             match place.lane {
                 Some(lane) => lanes.push(lane),
-                None if !place.fetching => self.due_now(key, Due::Stub(key)),
+                None if !place.fetching => self.due_now(key, Due::Stub(key), turns),
                 None => {}
             }
         }
@@ -89,11 +106,16 @@ impl Stubs {
     }
 
     /// Forgets those of a partition.
-    pub(super) fn forget(&mut self, partition: u32) {
+    pub(super) fn forget(&mut self, partition: u32, turns: &mut Turns) {
         for key in self.places.keys(|place| place.partition == partition) {
             let place = self.places.remove(key).expect("it was found");
             self.fetching -= usize::from(place.fetching);
+            let route = &mut turns[place.trigger];
+            route.parked -= 1;
+            route.fetching -= usize::from(place.fetching);
+            turns.stir(place.trigger);
         }
+        turns.retain_backlogs(|of| of != partition);
     }
 }
 
@@ -135,6 +157,9 @@ impl Core {
     pub(super) fn begin_parking(&mut self, key: Key, due: Moment) -> Parked {
         self.unhold(key);
         let delivery = &mut self.deliveries[key];
+        if !delivery.state.is_busy() {
+            self.load.busy(delivery.trigger);
+        }
         delivery.state = State::Parking;
         delivery.due = due;
         self.stubs.parking += 1;
@@ -216,6 +241,7 @@ impl Core {
 
     fn place(&mut self, place: Place) {
         let (lane, order, due) = (place.lane, place.order, place.due);
+        self.turns[place.trigger].parked += 1;
         let key = self.stubs.places.insert(place);
         let Some(lane) = lane else {
             self.timers.set(due, Timer::Stub(key));
@@ -254,6 +280,7 @@ impl Core {
             self.make_room();
             let lane = LaneId::of(trigger, self.policy(trigger).order, partition, stub.key);
             let holds = lane.filter(|_| stub.holds).map(|lane| self.lanes.enter(lane));
+            self.turns[trigger].parked += 1;
             let key = self.stubs.places.insert(Place {
                 id: stub.id,
                 order: stub.offset,
@@ -321,7 +348,7 @@ impl Core {
                 self.timers.set(until, Timer::Lane(key));
             }
             None => match self.lanes[key].parked.front() {
-                Some(&first) => self.stubs.due_now(first, Due::Lane(key)),
+                Some(&first) => self.stubs.due_now(first, Due::Lane(key), &mut self.turns),
                 None => self.advance(key),
             },
         }
@@ -331,7 +358,7 @@ impl Core {
         let Some(place) = self.stubs.places.get(key) else { return };
         match self.pause_of(place.trigger, now) {
             Some(until) => self.timers.set(until, Timer::Stub(key)),
-            None => self.stubs.due_now(key, Due::Stub(key)),
+            None => self.stubs.due_now(key, Due::Stub(key), &mut self.turns),
         }
     }
 
@@ -347,21 +374,28 @@ impl Core {
 
     /// Fetches what is due while there is room, and leaves half of the room to what is new.
     pub(super) fn fetch<R>(&mut self, now: Moment, effects: &mut Vec<Effect<R>>) {
-        while !self.draining && self.may_fetch() {
+        while !self.draining && !self.stubs.due.is_empty() && self.may_fetch() {
             match self.stubs.due.next() {
                 None => return,
-                Some(Due::Stub(key)) => {
-                    if self.stubs.places.get(key).is_some_and(|place| !place.fetching) {
-                        self.fetch_one(key, effects);
-                    }
-                }
-                Some(Due::Lane(lane)) => self.fetch_run(lane, now, effects),
+                Some((_, due)) => self.fetch_due(due, TURN, now, effects),
             }
         }
     }
 
+    /// Fetches it, or so many of it at most.
+    pub(super) fn fetch_due<R>(&mut self, due: Due, most: usize, now: Moment, effects: &mut Vec<Effect<R>>) {
+        match due {
+            Due::Stub(key) => {
+                if self.stubs.places.get(key).is_some_and(|place| !place.fetching) {
+                    self.fetch_one(key, effects);
+                }
+            }
+            Due::Lane(lane) => self.fetch_run(lane, most, now, effects),
+        }
+    }
+
     fn may_fetch(&self) -> bool {
-        let fetched = self.stubs.fetching + self.stubs.fetched;
+        let fetched = self.stubs.fetching + self.stubs.fetched - self.turns.fetched_apart();
         // One always: all that fills the room may stand behind it.
         if fetched == 0 {
             return true;
@@ -370,7 +404,7 @@ impl Core {
         fetched < share && self.has_room_for_active() && self.bytes < self.limits.bytes
     }
 
-    fn fetch_run<R>(&mut self, key: LaneKey, now: Moment, effects: &mut Vec<Effect<R>>) {
+    fn fetch_run<R>(&mut self, key: LaneKey, most: usize, now: Moment, effects: &mut Vec<Effect<R>>) {
         let Some(lane) = self.lanes.get(key) else { return };
         if lane.handed > 0 || lane.fetching > 0 || lane.fetch_due.is_some() {
             return;
@@ -384,7 +418,7 @@ impl Core {
             let near = place.id.abs_diff(id) < NEAR;
             place.order < before && place.order <= reached && place.due <= now && near
         };
-        let count = lane.parked.iter().take(TURN).take_while(next).count();
+        let count = lane.parked.iter().take(most).take_while(next).count();
         if count == 0 {
             return self.advance(key);
         }
@@ -397,6 +431,7 @@ impl Core {
         let place = self.stubs.places.get_mut(key).expect("it is parked");
         place.fetching = true;
         self.stubs.fetching += 1;
+        self.turns[place.trigger].fetching += 1;
         let partition = &self.partitions[place.partition];
         let (source, partition) = (partition.source, partition.number);
         effects.push(Effect::Fetch { stub: key, source, partition, id: place.id });
@@ -414,6 +449,11 @@ impl Core {
         assert!(place.fetching, "nothing is fetched that was not asked for");
         self.stubs.fetching -= 1;
         self.stubs.fetched += 1;
+        let route = &mut self.turns[place.trigger];
+        route.parked -= 1;
+        route.fetching -= 1;
+        route.fetched += 1;
+        self.turns.stir(place.trigger);
         self.counts.fetched += 1;
         self.bytes += envelope.record().len();
         let hash = self.keys.of(&envelope.event());
@@ -471,9 +511,11 @@ impl Core {
             if !self.turns.breaker(trigger).is_closed() {
                 self.park_paused(trigger, effects);
             }
+            self.turns.stir(trigger);
         }
     }
 
+    /// Also what waits for a limit.
     pub(super) fn park_paused<R>(&mut self, trigger: u32, effects: &mut Vec<Effect<R>>) {
         let keys = self.deliveries.keys(|delivery| delivery.trigger == trigger);
         self.park_all(keys, effects);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::rate::Rate;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backoff {
     Linear,
@@ -30,6 +32,16 @@ pub struct Policy {
     pub retry_after_max: Option<Duration>,
     /// `None`: the route never pauses.
     pub trip: Option<Trip>,
+    pub flow: Flow,
+}
+
+/// How much of a trigger one worker does at once, and how often. Whatever is beyond waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Deliveries handed over and not come back. `None`: as many as the worker may have.
+    pub concurrency: Option<usize>,
+    /// Attempts begun: a retry is one, too.
+    pub rate: Option<Rate>,
 }
 
 /// How long a failing delivery is kept in memory, and how many behind it, before all of them are parked.
@@ -60,6 +72,7 @@ impl Default for Policy {
             hold: Hold::default(),
             retry_after_max: None,
             trip: Some(Trip::default()),
+            flow: Flow::default(),
         }
     }
 }

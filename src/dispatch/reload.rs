@@ -17,6 +17,7 @@ impl Core {
         self.memo.clear();
         self.make_room();
         for number in self.roster.numbers() {
+            self.limits_changed(number);
             // Without a trip there is nobody to say when its pause is over.
             if self.roster.policy(number).trip.is_none() {
                 self.end_pause(number);
@@ -52,7 +53,7 @@ impl Core {
             self.deliveries[key].due = now;
             self.timers.set(now, Timer::Retry(key));
         }
-        let mut lanes = self.stubs.make_due(trigger);
+        let mut lanes = self.stubs.make_due(trigger, &mut self.turns);
         lanes.sort_unstable();
         lanes.dedup();
         lanes.into_iter().for_each(|lane| self.advance(lane));
@@ -69,6 +70,7 @@ impl Core {
         let delivery = &mut self.deliveries[key];
         assert_eq!(delivery.state, State::Waiting, "what runs goes on to its end");
         delivery.state = State::Ended;
+        self.load.busy(delivery.trigger);
         self.counts.dead_lettered += 1;
         let event = &self.events[delivery.event];
         effects.push(Effect::GiveUp {

@@ -260,10 +260,16 @@ const RETRIES: u32 = 2;
 fn any_policy() -> impl Strategy<Value = Policy> {
     let order = prop::sample::select(vec![Order::Ordered, Order::Key, Order::Unordered]);
     let hold = prop::sample::select(vec![(0, 0), (50, 1), (50, 1000)]);
-    (order, hold, prop::option::of(1u32..4)).prop_map(|(order, (time, deliveries), trip)| Policy {
-        hold: Hold { time: Duration::from_millis(time), deliveries },
-        trip: trip.map(|failures| Trip { failures, wait: Duration::from_millis(30) }),
-        ..policy(order, RETRIES)
+    let rate = (1u32..200).prop_map(|count| Rate { count, per: Duration::from_secs(1), burst: 2 });
+    let flow = (prop::option::of(1usize..3), prop::option::of(rate));
+    let flow = flow.prop_map(|(concurrency, rate)| Flow { concurrency, rate });
+    (order, hold, prop::option::of(1u32..4), flow).prop_map(|(order, (time, deliveries), trip, flow)| {
+        Policy {
+            flow,
+            hold: Hold { time: Duration::from_millis(time), deliveries },
+            trip: trip.map(|failures| Trip { failures, wait: Duration::from_millis(30) }),
+            ..policy(order, RETRIES)
+        }
     })
 }
 

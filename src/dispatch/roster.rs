@@ -4,7 +4,7 @@
 use foldhash::HashMap;
 
 use super::core::Table;
-use super::policy::{Order, Policy};
+use super::policy::{Flow, Order, Policy};
 use crate::event::Uid;
 
 #[derive(Debug, Default)]
@@ -45,8 +45,11 @@ impl Roster {
         }
         let gone = |&number: &u32| self.is_gone(number);
         let gone: Vec<u32> = before.into_iter().filter(gone).collect();
-        // Nothing is learned any more from how it fails.
-        gone.iter().for_each(|&number| self.entry_mut(number).policy.trip = None);
+        // Nothing is learned any more from how it fails, and nothing of it runs that could be too much.
+        for &number in &gone {
+            let policy = &mut self.entry_mut(number).policy;
+            (policy.trip, policy.flow) = (None, Flow::default());
+        }
         gone
     }
 

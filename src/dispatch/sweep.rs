@@ -23,7 +23,15 @@ impl<P: Copy + Ord, T> Sweep<P, T> {
         self.waiting.insert(place, thing);
     }
 
-    pub(super) fn next(&mut self) -> Option<T> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn retain(&mut self, mut wanted: impl FnMut(&P) -> bool) {
+        self.waiting.retain(|place, _| wanted(place));
+    }
+
+    pub(super) fn next(&mut self) -> Option<(P, T)> {
         let ahead = self.round.and_then(|(at, end)| {
             let ahead = self.waiting.range((Bound::Excluded(at), Bound::Included(end))).next();
             ahead.map(|(&place, _)| (place, end))
@@ -33,7 +41,7 @@ impl<P: Copy + Ord, T> Sweep<P, T> {
             None => (*self.waiting.first_key_value()?.0, *self.waiting.last_key_value()?.0),
         };
         self.round = Some((place, end));
-        self.waiting.remove(&place)
+        self.waiting.remove(&place).map(|thing| (place, thing))
     }
 }
 
@@ -45,13 +53,13 @@ mod tests {
     fn everything_comes_in_order_and_what_is_added_at_the_end_waits_for_the_next_round() {
         let mut sweep = Sweep::default();
         [5, 1, 3].into_iter().for_each(|n| sweep.insert(n, n));
-        assert_eq!((sweep.next(), sweep.next()), (Some(1), Some(3)));
+        assert_eq!((sweep.next(), sweep.next()), (Some((1, 1)), Some((3, 3))));
         // Ahead, behind, and beyond the end of the round.
         [4, 2, 6].into_iter().for_each(|n| sweep.insert(n, n));
-        let rest: Vec<_> = std::iter::from_fn(|| sweep.next()).collect();
+        let rest: Vec<_> = std::iter::from_fn(|| sweep.next().map(|(_, n)| n)).collect();
         assert_eq!(rest, [4, 5, 2, 6]);
         sweep.insert(6, 7);
-        assert_eq!((sweep.next(), sweep.next()), (Some(7), None));
+        assert_eq!((sweep.next(), sweep.next()), (Some((6, 7)), None));
     }
 
     /// Who always comes back at the end keeps nobody from his turn.
@@ -59,11 +67,11 @@ mod tests {
     fn nobody_starves() {
         let mut sweep = Sweep::default();
         (0..10).for_each(|n| sweep.insert(n, n));
-        (0..5).for_each(|n| assert_eq!(sweep.next(), Some(n)));
+        (0..5).for_each(|n| assert_eq!(sweep.next(), Some((n, n))));
         sweep.insert(0, 0);
         let turns = (10..).map(|new| {
             sweep.insert(new, new);
-            sweep.next().unwrap()
+            sweep.next().unwrap().0
         });
         assert_eq!(turns.take(20).position(|n| n == 0), Some(5));
     }

@@ -54,6 +54,7 @@ impl World {
         worker.journal.crash(flushed);
         worker.up = false;
         self.totals.pauses += worker.core.counts().pauses;
+        self.totals.limited += worker.meter.reached;
         self.soon(1_000..200_000, Happens::Restart(w));
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir::dispatch::{Backoff, Hold, Limits, Order, Outcome, Policy, Table, Trip};
+use weir::dispatch::{Backoff, Flow, Hold, Limits, Order, Outcome, Policy, Rate, Table, Trip};
 use weir::event::Uid;
 use weir::time::Moment;
 use weir::trigger::{Filter, Routes};
@@ -42,7 +42,11 @@ impl Plan {
     pub(crate) fn of(scenario: &Scenario, calm: Moment) -> Plan {
         let seed = scenario.seed;
         let triggers = u64::from(scenario.triggers);
-        let policies: Vec<Policy> = (0..triggers).map(|t| policy(&mut dice_of(seed, &[2, t]))).collect();
+        let flow = |t| {
+            if scenario.has(Fault::Limited) { flow(&mut dice_of(seed, &[11, t])) } else { Flow::default() }
+        };
+        let policies: Vec<Policy> =
+            (0..triggers).map(|t| Policy { flow: flow(t), ..policy(&mut dice_of(seed, &[2, t])) }).collect();
         let wants: Vec<Option<usize>> = (0..triggers)
             .map(|t| dice_of(seed, &[3, t]).within(0..4))
             .map(|want| (want < 2).then_some(want as usize))
@@ -153,6 +157,17 @@ fn policy(dice: &mut Dice) -> Policy {
         trip: dice
             .chance(60)
             .then(|| Trip { failures: dice.within(1..5) as u32, wait: millis(dice, 1..200) }),
+        flow: Flow::default(),
+    }
+}
+
+fn flow(dice: &mut Dice) -> Flow {
+    // None so slow that a world takes minutes.
+    let (count, per) = dice.pick(&[(5, 1), (11, 1), (23, 1), (59, 1), (400, 60), (1999, 60)]);
+    let rate = Rate { count, per: Duration::from_secs(per), burst: dice.pick(&[1, 2, 8]) };
+    Flow {
+        concurrency: dice.chance(40).then(|| dice.within(1..4) as usize),
+        rate: dice.chance(40).then_some(rate),
     }
 }
 

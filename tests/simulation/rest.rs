@@ -38,7 +38,11 @@ impl World {
             if !core.has_room() {
                 broken("no room", &format!("at worker {w}, where nothing is left"));
             }
+            if let Some(left) = core.traffic().find(|left| left.running + left.waiting + left.parked > 0) {
+                broken("left in memory", &format!("traffic at worker {w}: {left:?}"));
+            }
             self.totals.pauses += core.counts().pauses;
+            self.totals.limited += worker.meter.reached;
         }
         self.billed(&settled.into_iter().collect::<Vec<_>>());
     }

@@ -61,6 +61,8 @@ pub(crate) enum Fault {
     Replies,
     /// Some triggers' dead letters go to a broker.
     LetterBrokers,
+    /// Some triggers have limits: so many at once, so many in a time.
+    Limited,
 }
 
 impl Fault {
@@ -71,7 +73,7 @@ impl Fault {
         }
     }
 
-    const QUEUE: [Fault; 18] = [
+    const QUEUE: [Fault; 19] = [
         Fault::Crash,
         Fault::Drain,
         Fault::LateAcks,
@@ -90,9 +92,10 @@ impl Fault {
         Fault::GoneTriggers,
         Fault::Replies,
         Fault::LetterBrokers,
+        Fault::Limited,
     ];
 
-    const GROUP: [Fault; 17] = [
+    const GROUP: [Fault; 18] = [
         Fault::Crash,
         Fault::Rebalance,
         Fault::Zombie,
@@ -110,6 +113,7 @@ impl Fault {
         Fault::Compaction,
         Fault::Marks,
         Fault::TightLimits,
+        Fault::Limited,
     ];
 }
 
@@ -132,6 +136,9 @@ impl Scenario {
         // Most things happen in most worlds; a world without one shows more of the others.
         let often = dice.pick(&[40, 70, 90]);
         for &fault in Fault::of(kind) {
+            // What came later is drawn apart: the worlds that were known before stay what they are.
+            let own = &mut dice_of(seed, &[12, fault as u64]);
+            let dice = if fault == Fault::Limited { own } else { &mut dice };
             faults |= u32::from(dice.chance(often)) << fault as u32;
         }
         let group = kind == Kind::Group;
@@ -149,6 +156,10 @@ impl Scenario {
 
     pub(crate) fn has(&self, fault: Fault) -> bool {
         self.faults & 1 << fault as u32 != 0
+    }
+
+    pub(crate) fn without(&self, fault: Fault) -> Scenario {
+        Scenario { faults: self.faults & !(1 << fault as u32), ..self.clone() }
     }
 
     /// The same with less of one thing.
@@ -169,7 +180,7 @@ impl Scenario {
             all.push(Scenario { keys: 1, ..self.clone() });
         }
         for &fault in Fault::of(self.kind) {
-            all.push(Scenario { faults: self.faults & !(1 << fault as u32), ..self.clone() });
+            all.push(self.without(fault));
         }
         all.retain(|scenario| scenario != self && scenario.events > 0);
         all

@@ -77,11 +77,13 @@ impl World {
             Input::Revoked { partition, .. } => drop(worker.told.remove(partition)),
             Input::Attempted { delivery, report, .. } => {
                 worker.handed_over.remove(delivery);
+                worker.meter.came_back(*delivery);
                 let job = worker.jobs.get_mut(report).expect("it was attempted");
                 job.late = worker.told.get(&job.partition) != Some(&job.epoch);
             }
             Input::Skipped { delivery } => {
                 worker.handed_over.remove(delivery);
+                worker.meter.came_back(*delivery);
                 self.totals.skipped += 1;
             }
             Input::Fetched { stub, .. } => {
@@ -182,6 +184,7 @@ impl World {
         if !worker.handed_over.insert(delivery) {
             wrong("runs twice at once");
         }
+        worker.meter.begins((duty.1, policy.flow), delivery, self.now);
         let under = worker.known.entry((partition, epoch, duty)).or_default();
         if under.parked {
             wrong("runs while it is parked");

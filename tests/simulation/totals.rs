@@ -72,6 +72,7 @@ totals! { GroupTotals {
     replays: 50,
     compactions: 50,
     full: 100,
+    limited: 2_000,
     billed_again: 100,
 } }
 
@@ -113,5 +114,6 @@ totals! { QueueTotals {
     parkings_dropped: 100,
     letters_dropped: 50,
     full: 100,
+    limited: 2_000,
     billed_again: 100,
 } }

@@ -8,6 +8,7 @@ use weir::time::Moment;
 
 use super::billing::Journal;
 use super::broker::Duty;
+use super::meter::Meter;
 
 /// One attempt that an executor is to make. Its number is the report that the core passes through.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +101,7 @@ pub(crate) struct Worker {
     pub(crate) executors: Vec<Executor>,
     pub(crate) jobs: BTreeMap<u64, Job>,
     pub(crate) handed_over: BTreeSet<Key>,
+    pub(crate) meter: Meter,
     pub(crate) fetching: BTreeMap<StubKey, (u32, u32, Duty)>,
     pub(crate) writes: BTreeMap<u64, Write>,
     /// Parked records that are done and not marked so.
@@ -130,6 +132,7 @@ impl Worker {
             executors: (0..executors).map(|_| Executor::default()).collect(),
             jobs: BTreeMap::new(),
             handed_over: BTreeSet::new(),
+            meter: Meter::default(),
             fetching: BTreeMap::new(),
             writes: BTreeMap::new(),
             marking: 0,

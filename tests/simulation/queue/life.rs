@@ -12,6 +12,7 @@ use weir::time::Moment;
 use weir::worker::archive::{Archive, Attempt, Written};
 use weir::worker::query::Store;
 
+use super::super::meter::Meter;
 use super::truth::{Change, Duty};
 
 /// One attempt that an executor is to make. Its number is the report that the core passes through.
@@ -105,6 +106,7 @@ pub(crate) struct Life {
     pub(crate) executors: Vec<Executor>,
     pub(crate) jobs: BTreeMap<u64, Job>,
     pub(crate) handed_over: BTreeSet<Key>,
+    pub(crate) meter: Meter,
     pub(crate) known: BTreeMap<Duty, Under>,
     /// By the ids of parked records.
     pub(crate) records: BTreeMap<u64, Duty>,

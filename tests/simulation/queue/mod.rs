@@ -186,8 +186,12 @@ impl World {
             Happens::Read(_) => self.read(),
             Happens::Step(_) => self.step(),
             Happens::Wake(_) => {
-                self.life().wake_planned = None;
-                self.step();
+                // One that an earlier one has come before is planned anew: it must not become two.
+                let now = self.moment();
+                if self.life().wake_planned.is_some_and(|planned| planned <= now) {
+                    self.life().wake_planned = None;
+                    self.step();
+                }
             }
             Happens::Ran(_, executor) => self.ran(executor),
             Happens::Commit(_) => self.commit(),

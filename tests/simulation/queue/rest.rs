@@ -86,6 +86,9 @@ impl World {
         if let Some((what, count)) = left.iter().find(|(_, count)| *count > 0) {
             broken("left in memory", &format!("{what}: {count}"));
         }
+        if let Some(left) = core.traffic().find(|left| left.running + left.waiting + left.parked > 0) {
+            broken("left in memory", &format!("traffic: {left:?}"));
+        }
         if !core.has_room() {
             broken("no room", "where nothing is left");
         }

@@ -135,6 +135,7 @@ impl World {
             executors: (0..self.executors).map(|_| Executor::default()).collect(),
             jobs: Default::default(),
             handed_over: Default::default(),
+            meter: Default::default(),
             known: Default::default(),
             records: Default::default(),
             fetching: Default::default(),

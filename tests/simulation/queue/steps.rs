@@ -75,9 +75,13 @@ impl World {
                 life.records.insert(stub.id, duty);
                 life.known.insert(duty, Under { parked: true, due: stub.due, ..Under::default() });
             }),
-            Input::Attempted { delivery, .. } => drop(life.handed_over.remove(delivery)),
+            Input::Attempted { delivery, .. } => {
+                life.handed_over.remove(delivery);
+                life.meter.came_back(*delivery);
+            }
             Input::Skipped { delivery } => {
                 life.handed_over.remove(delivery);
+                life.meter.came_back(*delivery);
                 self.totals.skipped += 1;
             }
             Input::Journaled { delivery, parked: Some(id) } => {
@@ -160,6 +164,10 @@ impl World {
         if !life.handed_over.insert(delivery) {
             wrong("runs twice at once");
         }
+        let flow = self.plan.policies[duty.1 as usize].flow;
+        let reached = life.meter.reached;
+        life.meter.begins((duty.1, flow), delivery, now);
+        self.totals.limited += life.meter.reached - reached;
         let Some(fate) = self.truth.fates.get(&duty) else { wrong("runs for nobody") };
         if fate.event != event {
             wrong("runs with another event");
