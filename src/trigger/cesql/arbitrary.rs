@@ -185,7 +185,11 @@ proptest! {
         let whole = expression.steps(&event);
         prop_assert_eq!(whole.value.as_ref(), errors.is_empty().then_some(&value), "{}: {:?}", expression, whole);
         if findings.constant {
-            prop_assert_eq!(findings.errors.is_empty(), errors.is_empty(), "{}: {:?}", expression, errors);
+            // A function that is not there is told also where it is never reached.
+            let unreached = |error: &Error| error.kind == Kind::MissingFunction && !errors.contains(error);
+            let found = !findings.errors.is_empty();
+            prop_assert!(found || errors.is_empty(), "{}: {:?}", expression, errors);
+            prop_assert!(!errors.is_empty() || findings.errors.iter().all(unreached), "{:?}", findings);
         }
         if let (Some(ty), true) = (findings.ty, errors.is_empty()) {
             let typed_otherwise = ["type", "source"].iter().any(|core| {
