@@ -72,6 +72,31 @@ pub(super) fn filter() -> impl Strategy<Value = Filter> {
     })
 }
 
+/// Several things asked of one attribute at once: some can be, some can't.
+pub(super) fn crowded() -> impl Strategy<Value = Filter> {
+    let word = || prop::sample::select(vec!["a", "b", "ab", "ba", "aba"]);
+    let one = (0..9, word(), word(), any::<bool>());
+    (prop::sample::select(vec!["type", "left"]), vec(one, 1..4)).prop_map(|(name, all)| {
+        let pair = |word: &str| [(name.to_owned(), word.to_owned())];
+        let cesql = |text: String| Filter::cesql(Expression::parse(&text).expect("it is written rightly"));
+        Filter::all(all.into_iter().map(|(kind, a, b, negated)| {
+            let not = if negated { "NOT " } else { "" };
+            let filter = match kind {
+                0 => Filter::exact(pair(a)),
+                1 => Filter::prefix(pair(a)),
+                2 => Filter::suffix(pair(a)),
+                3 => cesql(format!("{name} {not}LIKE '{a}%'")),
+                4 => cesql(format!("{name} {not}LIKE '%{a}'")),
+                5 => cesql(format!("{name} {not}IN ('{a}', '{b}')")),
+                6 => cesql(format!("{not}({name} = '{a}' AND {name} LIKE '{b}%')")),
+                7 => cesql(format!("{not}({name} = '{a}' OR {name} != '{b}')")),
+                _ => cesql(format!("{not}EXISTS {name}")),
+            };
+            if negated && kind < 5 { !filter } else { filter }
+        }))
+    })
+}
+
 pub(super) fn event() -> impl Strategy<Value = Event<'static>> {
     let text = || prop_oneof![4 => word().prop_map(Cow::Borrowed), 1 => "[ab.]{0,4}".prop_map(Cow::Owned)];
     let value = prop_oneof![

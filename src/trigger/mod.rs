@@ -1,14 +1,17 @@
 //! Which triggers an event meets: filters and the routes they make. Pure.
 
+mod alike;
 #[cfg(test)]
 mod arbitrary;
 mod attribute;
 pub mod cesql;
+mod claim;
 mod criteria;
 pub mod data;
 pub mod explain;
 pub mod filter;
 mod near;
+mod reach;
 pub mod routes;
 
 pub use criteria::Criteria;

@@ -18,10 +18,10 @@ pub struct Findings {
 }
 
 /// Attributes that are Strings in every event. Extensions may be of any type.
-const CORE: [&str; 8] =
+pub(super) const CORE: [&str; 8] =
     ["id", "source", "type", "specversion", "subject", "time", "dataschema", "datacontenttype"];
 
-struct Nothing;
+pub(super) struct Nothing;
 
 impl Attributes for Nothing {
     fn attribute(&self, _name: &str) -> Option<Value<'_>> {

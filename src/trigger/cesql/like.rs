@@ -3,7 +3,7 @@
 /// `%` stands for any characters, `_` for one. A backslash before either takes its meaning away; before anything else it
 /// stands for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub(in crate::trigger) struct Pattern {
     text: Box<str>,
     /// What stands between the `%`: one part more than there are of them.
     parts: Vec<Part>,
@@ -33,12 +33,29 @@ impl Pattern {
     }
 
     /// As it was written.
-    pub(super) fn text(&self) -> &str {
+    pub(in crate::trigger) fn text(&self) -> &str {
         &self.text
     }
 
+    /// The one text that matches, if there is but one.
+    pub(in crate::trigger) fn only(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What every text that matches begins with, as far as it is without wildcards.
+    pub(in crate::trigger) fn begin(&self) -> Option<&str> {
+        self.parts.first().and_then(Part::text)
+    }
+
+    pub(in crate::trigger) fn end(&self) -> Option<&str> {
+        self.parts.last().and_then(Part::text)
+    }
+
     /// Each part is taken where it is found first: what is left is then the longest that it can be.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(in crate::trigger) fn matches(&self, text: &str) -> bool {
         let [first, middle @ .., last] = self.parts.as_slice() else {
             return self.parts[0].begins(text).is_some_and(str::is_empty);
         };
@@ -58,6 +75,13 @@ impl Part {
         match mask.iter().copied().collect::<Option<String>>() {
             Some(text) => Part::Text(text.into()),
             None => Part::Mask(mask),
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Part::Text(text) => Some(text),
+            Part::Mask(_) => None,
         }
     }
 

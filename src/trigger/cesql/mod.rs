@@ -14,6 +14,7 @@ mod arbitrary;
 mod ast;
 mod cast;
 mod check;
+mod claims;
 mod constraint;
 mod error;
 mod evaluate;
@@ -31,6 +32,7 @@ mod value;
 pub(super) use arbitrary::expression as arbitrary_expression;
 pub use check::Findings;
 pub use error::{Error, Kind};
+pub(super) use like::Pattern;
 pub use parser::{MAX_DEPTH, MAX_LENGTH};
 pub use span::Span;
 pub use steps::Step;
@@ -102,6 +104,11 @@ impl Expression {
     pub fn conjuncts(&self) -> Vec<Expression> {
         let all = constraint::conjuncts(&self.root);
         all.into_iter().map(|root| Expression { text: self.text.clone(), root: root.clone() }).collect()
+    }
+
+    /// The attribute and the text that it must be, if that is all it asks.
+    pub fn equality(&self) -> Option<(&str, &str)> {
+        claims::equality(&self.root)
     }
 
     /// Whether it asks for these attributes at most.

@@ -1,6 +1,7 @@
 //! Each part of an expression and what an event makes of it: for whoever wonders why it matched or did not.
 
 use super::ast::{Expr, Level, Link, Node, Operator};
+use super::claims::equality;
 use super::error::Kind;
 use super::evaluate::{Evaluator, Found};
 use super::functions::no_cast;
@@ -21,7 +22,7 @@ pub struct Step<'e> {
     pub asked: bool,
     /// The attributes that it asks for, and what was computed of them. `None`: there is none, or an error.
     pub seen: Vec<(String, Option<Value<'e>>)>,
-    /// It is true if this attribute is this text, and only then.
+    /// The attribute and the text that it must be, if that is all it asks.
     pub equality: Option<(&'e str, &'e str)>,
     pub parts: Vec<Step<'e>>,
 }
@@ -168,16 +169,6 @@ fn own(errors: Vec<Error>, parts: &[Step<'_>]) -> Vec<Error> {
 
 fn level(links: &[Link]) -> Option<Level> {
     links.first().map(|link| link.operator.level())
-}
-
-fn equality(expr: &Expr) -> Option<(&str, &str)> {
-    let Node::Chain { first, links } = &expr.node else { return None };
-    let [Link { operator: Operator::Equal, operand }] = links.as_slice() else { return None };
-    match (&first.node, &operand.node) {
-        (Node::Attribute(name), Node::Literal(Value::String(text)))
-        | (Node::Literal(Value::String(text)), Node::Attribute(name)) => Some((name, text)),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
