@@ -146,6 +146,33 @@ fn the_page_names_no_field_that_is_none() {
     }
 }
 
+/// The error of an unknown annotation lists the known ones, whoever adds one.
+#[test]
+fn the_page_names_every_annotation_of_ours() {
+    let (folder, page) = (Folder::new(), Page::read());
+    let mut named = 0;
+    for kind in kinds() {
+        let mut document = kind.base.clone();
+        merge(&mut document, json!({"metadata": {"annotations": {"weir.dev/qqqqqqqq": "x"}}}));
+        let (_, loaded) = folder.load(&document);
+        let said = loaded.diagnostics.sorted();
+        let unknown = said.iter().find(|d| d.message.contains("weir.dev/qqqqqqqq")).unwrap();
+        let help = unknown.suggestion.as_ref().unwrap();
+        for known in help.split('\'').filter(|word| word.starts_with("weir.dev/")) {
+            let path = format!("annotation {known}");
+            assert_eq!(
+                page.class(kind.name, &path),
+                Some(Class::Honoured),
+                "docs/documents.md: {} {path}",
+                kind.name
+            );
+            assert!(kind.probes.iter().any(|probe| probe.path == path), "no probe for {} {path}", kind.name);
+            named += 1;
+        }
+    }
+    assert!(named >= 5, "{named}");
+}
+
 /// What the consumers to come will be handed.
 #[test]
 fn sources_and_sinks_are_read_into_what_they_say() {

@@ -253,6 +253,7 @@ fn trigger() -> Kind {
     kind.destination("subscriber", "svc2", "Sequence");
     kind.delivery();
     kind.annotation("weir.dev/delivery.order", Change, "ordered");
+    kind.annotation("weir.dev/data-filter", Change, "/amount > 5");
     kind.annotation("kafka.eventing.knative.dev/delivery.order", Change, "ordered");
     kind
 }
