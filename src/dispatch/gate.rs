@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::parking::Due;
 use super::policy::Flow;
 use super::rate::Bucket;
+use super::stub::Due;
 use super::sweep::Sweep;
 use crate::time::Moment;
 

@@ -7,9 +7,9 @@ use std::hash::BuildHasher;
 use foldhash::{HashMap, quality};
 
 use super::delivery::Key;
-use super::parking::StubKey;
 use super::policy::Order;
 use super::slots::{self, Slots};
+use super::stub::StubKey;
 use crate::event::Event;
 use crate::time::Moment;
 

@@ -5,127 +5,14 @@ use super::core::{Core, TURN};
 use super::delivery::{Counted, Delivery, InFlight, Key, State};
 use super::lane::{LaneId, LaneKey};
 use super::message::{Effect, Parked, Stub};
-use super::route::Turns;
-use super::slots::{self, Slots};
-use super::sweep::Sweep;
+use super::stub::{Due, Place, StubKey};
 use super::timers::Timer;
 use crate::event::{Envelope, Uid};
 use crate::time::Moment;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum OfStub {}
-
-/// Names a parked delivery.
-pub type StubKey = slots::Key<OfStub>;
-
-#[derive(Debug)]
-pub(super) struct Place {
-    id: u64,
-    /// As a delivery's.
-    pub(super) order: u64,
-    due: Moment,
-    partition: u32,
-    trigger: u32,
-    counted: Counted,
-    /// It holds this lane. A replay holds none until it is fetched.
-    lane: Option<LaneKey>,
-    fetching: bool,
-}
-
-/// What may be fetched.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Due {
-    Lane(LaneKey),
-    Stub(StubKey),
-}
-
 /// Of a lane, so many records are fetched together at most with what stands between them: what stands further away is
 /// fetched when the sweep has come there.
 const NEAR: u64 = 4096;
-
-/// All that is parked.
-#[derive(Debug, Default)]
-pub(super) struct Stubs {
-    places: Slots<OfStub, Place>,
-    /// What may be fetched as soon as there is room, by the partition and the id of the first record.
-    due: Sweep<(u32, u64), Due>,
-    fetching: usize,
-    /// Deliveries on their way to being parked.
-    pub(super) parking: usize,
-    /// Events in memory that were fetched.
-    pub(super) fetched: usize,
-}
-
-impl Stubs {
-    pub(super) fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    pub(super) fn fetching(&self) -> usize {
-        self.fetching
-    }
-
-    /// At once where its route has no limits, else when its gate lets it through.
-    fn due_now(&mut self, first: StubKey, due: Due, turns: &mut Turns) {
-        let place = &self.places[first];
-        let at = (place.partition, place.id);
-        match &mut turns[place.trigger].gate {
-            None => self.due.insert(at, due),
-            Some(gate) => {
-                gate.backlog.insert(at, due);
-                turns.stir(place.trigger);
-            }
-        }
-    }
-
-    /// What waited at a gate that is gone.
-    pub(super) fn due_without_a_gate(&mut self, mut backlog: Sweep<(u32, u64), Due>) {
-        while let Some((at, due)) = backlog.next() {
-            self.due.insert(at, due);
-        }
-    }
-
-    /// Notes the routes that anything is parked of.
-    pub(super) fn note_routes(&self, routes: &mut [bool]) {
-        self.places.values().for_each(|place| routes[place.trigger as usize] = true);
-    }
-
-    /// All of a route is due. Those that hold a lane are so with it: returns the lanes.
-    pub(super) fn make_due(&mut self, trigger: u32, turns: &mut Turns) -> Vec<LaneKey> {
-        let mut lanes = Vec::new();
-        for key in self.places.keys(|place| place.trigger == trigger) {
-            let place = &mut self.places[key];
-            place.due = Moment(0);
-            match place.lane {
-                Some(lane) => lanes.push(lane),
-                None if !place.fetching => self.due_now(key, Due::Stub(key), turns),
-                None => {}
-            }
-        }
-        lanes
-    }
-
-    /// Forgets those of a partition.
-    pub(super) fn forget(&mut self, partition: u32, turns: &mut Turns) {
-        for key in self.places.keys(|place| place.partition == partition) {
-            let place = self.places.remove(key).expect("it was found");
-            self.fetching -= usize::from(place.fetching);
-            let route = &mut turns[place.trigger];
-            route.parked -= 1;
-            route.fetching -= usize::from(place.fetching);
-            turns.stir(place.trigger);
-        }
-        turns.retain_backlogs(|of| of != partition);
-    }
-}
-
-impl std::ops::Index<StubKey> for Stubs {
-    type Output = Place;
-
-    fn index(&self, key: StubKey) -> &Place {
-        &self.places[key]
-    }
-}
 
 impl Core {
     /// Is there room to park so many? What has been fetched has its place still.

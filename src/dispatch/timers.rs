@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::delivery::Key;
 use super::lane::LaneKey;
-use super::parking::StubKey;
+use super::stub::StubKey;
 use crate::time::Moment;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
