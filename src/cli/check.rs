@@ -51,13 +51,16 @@ impl Check {
             let file = self.options.file().unwrap_or_default();
             print(origins(&settings, &file))?;
         }
-        let (config, files) = documents::accept(&of_settings, documents::load(&self.paths, &settings))?;
-        print(format_args!("{GOOD}ok{PLAIN}: {} in {}\n", counted(&config), plural(files as u64, "file")))
+        let loaded = documents::load_with_tests(&self.paths, &settings, &|_| true);
+        let cases = loaded.tests.iter().map(|test| test.cases.len()).sum();
+        let (config, files) = documents::accept(&of_settings, loaded)?;
+        let counted = counted(&config, cases);
+        print(format_args!("{GOOD}ok{PLAIN}: {counted} in {}\n", plural(files as u64, "file")))
     }
 }
 
 /// What there always is, and what else there is.
-fn counted(config: &Config) -> String {
+fn counted(config: &Config, cases: usize) -> String {
     let always = [
         (config.triggers.len(), "trigger"),
         (config.functions.len(), "function"),
@@ -67,6 +70,7 @@ fn counted(config: &Config) -> String {
         (config.sources.len(), "source"),
         (config.sinks.len(), "sink"),
         (config.billing.len(), "billing sink"),
+        (cases, "test case"),
     ];
     let others = others.into_iter().filter(|(count, _)| *count > 0);
     let words: Vec<_> =

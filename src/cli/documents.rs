@@ -1,6 +1,6 @@
 //! The documents that a command works with: those of the paths it was given, else of the setting 'triggers'.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::exit::Failed;
 use super::options::say_all;
@@ -8,8 +8,22 @@ use super::out::plural;
 use crate::config::{self, Config, Diagnostics, Loaded, Settings, Severity};
 
 pub fn load(given: &[PathBuf], settings: &Settings) -> Loaded {
-    let paths = if given.is_empty() { settings.triggers.as_slice() } else { given };
-    let mut loaded = config::load(paths);
+    let paths = paths(given, settings);
+    without_trigger(paths, config::load(paths))
+}
+
+/// The same with the tests of the files that are `wanted`.
+pub fn load_with_tests(given: &[PathBuf], settings: &Settings, wanted: &dyn Fn(&Path) -> bool) -> Loaded {
+    let paths = paths(given, settings);
+    without_trigger(paths, config::load_with_tests(paths, wanted))
+}
+
+fn paths<'p>(given: &'p [PathBuf], settings: &'p Settings) -> &'p [PathBuf] {
+    if given.is_empty() { &settings.triggers } else { given }
+}
+
+/// Says so, if there is none.
+fn without_trigger(paths: &[PathBuf], mut loaded: Loaded) -> Loaded {
     if loaded.config.as_ref().is_some_and(|config| config.triggers.is_empty()) {
         let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         let message = "there is no trigger: events are taken in and go nowhere";

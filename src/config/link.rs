@@ -47,7 +47,7 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
             | Draft::NatsSource(None)
             | Draft::NatsSink(None)
             | Draft::BillingSink(None) => link.leave_out(document),
-            Draft::Function(_) | Draft::KafkaSink(Some(_)) | Draft::NatsSink(Some(_)) => {}
+            Draft::Function(_) | Draft::KafkaSink(Some(_)) | Draft::NatsSink(Some(_)) | Draft::Test(_) => {}
         }
     }
     link.warn_of_shared(&documents, &sources);

@@ -2,8 +2,8 @@
 //! nothing starts half-configured.
 //!
 //! `files` finds and reads, `yaml` parses to `node` trees, `reader` reads them with types, one file per document kind
-//! (`trigger`, `kafka_source`, …) makes drafts, and `link` looks up what they name. `later` says what is read and not done
-//! by this version. [`settings`] is the worker's own `weir.yaml`.
+//! (`trigger`, `kafka_source`, …) makes drafts, and `link` looks up what they name; `test` is read last, if at all. `later`
+//! says what is read and not done by this version. [`settings`] is the worker's own `weir.yaml`.
 
 mod billing_sink;
 mod broker;
@@ -39,6 +39,7 @@ mod sink;
 mod source;
 mod spelling;
 mod subject;
+pub mod test;
 mod text;
 mod tls;
 mod topic;
@@ -61,9 +62,12 @@ pub use server::Server;
 pub use settings::{Origin, Settings, load_settings};
 pub use sink::{ContentMode, Sink, Writes};
 pub use source::{Initial, Reads, Source, SourceSink, Unrouted};
+pub use test::Test;
+pub use text::Place;
 pub use tls::{Certificate, Tls};
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::dispatch::Policy;
@@ -71,6 +75,7 @@ use crate::event::Uid;
 use crate::trigger::{Criteria, DataFilter, Filter};
 
 use diagnostic::Report;
+use document::{Document, Draft};
 use text::Text;
 
 /// All that runs. Whoever holds one holds no mistake that a file could tell.
@@ -137,24 +142,31 @@ pub struct Function {
 pub struct Loaded {
     /// `None` if there is any error.
     pub config: Option<Config>,
+    /// Those that were wanted.
+    pub tests: Vec<Test>,
     pub diagnostics: Diagnostics,
     /// The files that were read: what to watch.
     pub files: Vec<PathBuf>,
 }
 
-/// Reads every document of `paths`, each a file or a directory.
+/// Reads every document of `paths`, each a file or a directory. Tests are passed over, and with them their mistakes.
 pub fn load(paths: &[PathBuf]) -> Loaded {
+    load_with_tests(paths, &|_| false)
+}
+
+/// The same with the Tests of those files that are `wanted`.
+pub fn load_with_tests(paths: &[PathBuf], wanted: &dyn Fn(&Path) -> bool) -> Loaded {
     let mut diagnostics = Diagnostics::default();
     let texts = files::read_all(paths, &mut diagnostics);
-    load_texts(&texts, diagnostics)
+    load_texts(&texts, wanted, diagnostics)
 }
 
-/// The documents of one text under a file's name: as [`load`], without the disk.
+/// The documents of one text under a file's name, Tests among them, without the disk.
 pub fn load_text(name: &str, content: &str) -> Loaded {
-    load_texts(&[Arc::new(Text::new(name, content))], Diagnostics::default())
+    load_texts(&[Arc::new(Text::new(name, content))], &|_| true, Diagnostics::default())
 }
 
-fn load_texts(texts: &[Arc<Text>], mut diagnostics: Diagnostics) -> Loaded {
+fn load_texts(texts: &[Arc<Text>], wanted: &dyn Fn(&Path) -> bool, mut diagnostics: Diagnostics) -> Loaded {
     let mut documents = Vec::new();
     let mut whole = !diagnostics.has_errors();
     for text in texts {
@@ -165,7 +177,23 @@ fn load_texts(texts: &[Arc<Text>], mut diagnostics: Diagnostics) -> Loaded {
             document::read(root, &mut documents, report);
         }
     }
+    let (mut unread, mut triggers) = (Vec::new(), BTreeSet::new());
+    documents.retain(|Document { draft, place, namespace, name }| {
+        match draft {
+            Draft::Test(root) if wanted(Path::new(&*place.text.name)) => {
+                unread.push(test::Unread { root: root.clone(), place: place.clone() });
+            }
+            Draft::Trigger(_) => drop(triggers.insert((namespace.clone(), name.clone()))),
+            _ => {}
+        }
+        !matches!(draft, Draft::Test(_))
+    });
     let config = link::link(documents, whole, &mut diagnostics);
+    let triggers = triggers.iter().map(|(namespace, name)| (namespace.as_str(), name.as_str())).collect();
+    let brokers = config.brokers.iter().map(|b| (b.namespace.as_str(), b.name.as_str())).collect();
+    let names = test::Names { triggers, brokers, whole, namespace: "default" };
+    let tests = test::read_all(unread, &names, &mut diagnostics);
     let config = (!diagnostics.has_errors()).then_some(config);
-    Loaded { config, diagnostics, files: texts.iter().map(|text| PathBuf::from(&*text.name)).collect() }
+    let files = texts.iter().map(|text| PathBuf::from(&*text.name)).collect();
+    Loaded { config, tests, diagnostics, files }
 }

@@ -74,20 +74,25 @@ impl Executor {
         let mut input = Vec::new();
         while let Ok(work) = jobs.recv() {
             self.take_over(work.deployment);
-            let mut succeeded = true;
-            let attempts = work.jobs.into_iter().map(|job| {
-                if job.follows && !succeeded {
-                    return Attempted::Skipped(job.delivery);
-                }
-                let (key, outcome, report) = self.attempt(job, &mut input);
-                succeeded = outcome == Outcome::Succeeded;
-                Attempted::Over(key, outcome, report)
-            });
-            let attempts = attempts.collect();
+            let attempts = self.attempts(work.jobs, &mut input);
             if done.send(Done { executor: self.number, attempts }).is_err() {
                 return;
             }
         }
+    }
+
+    /// Runs a batch, in order. `input` is room that is used again.
+    pub(super) fn attempts(&mut self, batch: Vec<Job>, input: &mut Vec<u8>) -> Vec<Attempted> {
+        let mut succeeded = true;
+        let attempts = batch.into_iter().map(|job| {
+            if job.follows && !succeeded {
+                return Attempted::Skipped(job.delivery);
+            }
+            let (key, outcome, report) = self.attempt(job, input);
+            succeeded = outcome == Outcome::Succeeded;
+            Attempted::Over(key, outcome, report)
+        });
+        attempts.collect()
     }
 
     /// After a reload: instances of what stays are kept, those of what is new are made now.

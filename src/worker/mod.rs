@@ -30,6 +30,7 @@ pub mod listener;
 pub mod lock;
 pub mod query;
 pub mod recovery;
+pub mod rehearsal;
 pub mod report;
 pub mod scribe;
 pub mod shutdown;

@@ -114,6 +114,11 @@ pub(super) fn report(
 }
 
 impl Report {
+    /// Why the attempt did not succeed.
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref().map(|failed| &failed.failure)
+    }
+
     /// What is to be written, now that the core has said what becomes of the delivery.
     pub fn settle(self, delivery: Key, fate: Fate, now: Moment) -> Attempt {
         let Report { made, failure, ended } = self;

@@ -320,7 +320,7 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|e| failed("a listener has no address", e))
 }
 
-fn load_functions(
+pub(super) fn load_functions(
     engine: &Engine,
     config: &Config,
     settings: &Settings,

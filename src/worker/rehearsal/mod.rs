@@ -1,0 +1,43 @@
+//! A rehearsal: a case of a Test played by the worker's own parts, with nothing around them. Routes, core, executor, functions
+//! and what an attempt leaves behind are those of a worker; the disk is a map, and the time is set forward when nothing is
+//! left to do, so that no wait takes any.
+
+mod history;
+mod matching;
+mod play;
+mod verdict;
+
+use std::sync::Arc;
+
+use super::deployment::{self, Deployment};
+use super::start::{StartError, load_functions};
+use crate::config::test::Case;
+use crate::config::{Config, Settings};
+use crate::dispatch::Table;
+use crate::function::{self, Engine};
+
+pub use history::{Attempt, DeadLetter, History, Occurred, Reply, Stopped};
+pub use verdict::{Difference, Line, judge};
+
+/// All that cases have in common.
+pub struct Rehearsal {
+    engine: Arc<Engine>,
+    deployment: Arc<Deployment>,
+    table: Arc<Table>,
+}
+
+impl Rehearsal {
+    /// Loads the functions. One that is not in the cache is compiled: seconds.
+    pub fn prepare(config: &Config, settings: &Settings) -> Result<Rehearsal, StartError> {
+        let engine = Engine::start(&settings.function_cache).map_err(|e| StartError(e.to_string()))?;
+        let modules = load_functions(&engine, config, settings)?;
+        function::give_back();
+        let deployment = Arc::new(Deployment::of(config, &modules));
+        Ok(Rehearsal { engine, deployment, table: deployment::table(config, settings) })
+    }
+
+    /// Plays a case to its end. No case knows of another: each has instances of its own.
+    pub fn play(&self, case: &Case) -> History {
+        play::Play::new(self).run(case)
+    }
+}
