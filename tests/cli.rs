@@ -66,9 +66,19 @@ fn taken() -> (TcpListener, String) {
 fn help() {
     let mut session = Session::new("help");
     session.weir(&["--help"]);
-    for command in
-        ["run", "check", "explain", "publish", "invoke", "cost", "journal", "dlq", "completions", "version"]
-    {
+    for command in [
+        "run",
+        "check",
+        "explain",
+        "test",
+        "publish",
+        "invoke",
+        "cost",
+        "journal",
+        "dlq",
+        "completions",
+        "version",
+    ] {
         session.weir(&[command, "--help"]);
     }
     session.expect();

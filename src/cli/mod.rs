@@ -20,6 +20,7 @@ pub mod status;
 pub mod stored;
 pub mod style;
 pub mod table;
+pub mod test;
 pub mod version;
 
 use std::process::ExitCode;
@@ -64,6 +65,8 @@ enum Command {
     Check(check::Check),
     /// Say which triggers an event meets, and why: every clause, the delivery it gets
     Explain(explain::Explain),
+    /// Run the tests that stand beside the triggers, with the real functions
+    Test(test::TestOf),
     /// Send events to a worker or any CloudEvents endpoint
     Publish(publish::Publish),
     /// Call one function with one event, without a worker
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.main(),
         Command::Check(check) => check.main(),
         Command::Explain(explain) => explain.main(),
+        Command::Test(test) => test.main(),
         Command::Publish(publish) => publish.main(),
         Command::Invoke(invoke) => invoke.main(),
         Command::Cost(cost) => cost.main(),
