@@ -1,6 +1,6 @@
 //! All that a trigger wants of an event.
 
-use super::{DataFilter, Filter};
+use super::{Clause, DataFilter, Filter};
 use crate::event::Event;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,21 @@ pub struct Criteria {
 impl Criteria {
     pub fn are_met(&self, event: &Event<'_>) -> bool {
         self.filter.matches(event) && self.data.as_ref().is_none_or(|data| data.matches(event))
+    }
+
+    /// Every clause; the first is true where they [are met](Criteria::are_met), and only there. Slow: for people.
+    pub fn explain(&self, event: &Event<'_>) -> Clause {
+        let clause = self.filter.explain(event);
+        let Some(data) = &self.data else { return clause };
+        let asked = clause.matches();
+        let data = Clause { asked, ..data.explain(event) };
+        let verdict = if asked { data.verdict } else { clause.verdict };
+        let mut parts = match clause.is {
+            "all" => clause.parts,
+            _ => vec![clause],
+        };
+        parts.push(data);
+        Clause { parts, ..Clause::new("all", String::new(), verdict) }
     }
 }
 

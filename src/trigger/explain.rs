@@ -36,7 +36,7 @@ pub struct Clause {
 }
 
 impl Clause {
-    fn new(is: &'static str, asks: String, verdict: Verdict) -> Clause {
+    pub(super) fn new(is: &'static str, asks: String, verdict: Verdict) -> Clause {
         Clause { is, asks, verdict, asked: true, seen: vec![], errors: vec![], hint: None, parts: vec![] }
     }
 
@@ -198,7 +198,7 @@ mod tests {
 
     use super::*;
     use crate::event::{Uid, structured};
-    use crate::trigger::{Routes, arbitrary};
+    use crate::trigger::{Memo, Routes, arbitrary};
 
     proptest! {
         /// What is explained is what routing does.
@@ -210,7 +210,7 @@ mod tests {
             let routes = Routes::new(filters.iter().map(|filter| (Uid(1), filter.clone())));
             for event in events {
                 let mut matched = Vec::new();
-                routes.matching(Uid(1), &event, &mut crate::trigger::Memo::default(), &mut matched);
+                routes.matching(Uid(1), &event, &mut Memo::default(), &mut matched);
                 for (n, filter) in (0..).zip(&filters) {
                     let clause = filter.explain(&event);
                     prop_assert_eq!(clause.matches(), matched.contains(&n), "{:?}", clause);

@@ -69,6 +69,13 @@ spec:
   filter: {attributes: {type: order.created, subject: ''}}
   subscriber: {ref: {kind: Function, name: f}}
 ---
+apiVersion: eventing.knative.dev/v1
+kind: Trigger
+metadata:
+  name: by-data
+  annotations: {weir.dev/data-filter: '/order_id = \"1\" and (/vip or /amount > 100) and not /test'}
+spec: {broker: failed, subscriber: {ref: {kind: Function, name: f}}}
+---
 apiVersion: weir.dev/v1alpha1
 kind: Function
 metadata: {name: f}
@@ -102,6 +109,7 @@ fn explain() {
         "failures",
         "triggers",
     ]);
+    session.weir(&["explain", "order.json", "--trigger", "by-data"]);
     // One that goes nowhere fails a batch.
     let other = ORDER.replace("order.created", "order.updated");
     session.write("batch.json", format!("[{ORDER},{other}]"));

@@ -94,7 +94,7 @@ impl Explain {
         for (n, body) in bodies.iter().enumerate() {
             let event = asked::decoded(body)?;
             let routes =
-                triggers.iter().map(|&trigger| Route { trigger, clause: trigger.filter.explain(&event) });
+                triggers.iter().map(|&trigger| Route { trigger, clause: trigger.criteria().explain(&event) });
             let explained = Explained { event: &event, config: &config, broker, routes: routes.collect() };
             unrouted |= explained.matched() == 0;
             match self.format {

@@ -268,9 +268,7 @@ proptest! {
                 let expected = Naive { written: &written, json: &tree, filter }.verdict(&filter.root);
                 prop_assert_eq!(filter.verdict(&event), expected.into(), "{}", filter.text());
                 prop_assert_eq!(read.matches(*number), expected == Some(true), "{}", filter.text());
-                let explained = filter.explain(&event);
-                prop_assert_eq!(explained.verdict, expected.into());
-                prop_assert!(explained.found.is_some() == explained.parts.is_empty());
+                prop_assert_eq!(filter.explain(&event).matches(), expected == Some(true));
             }
         }
     }
@@ -369,25 +367,18 @@ fn what_an_article_would_say() {
 fn what_is_no_json_is_undecided() {
     let text = || Some(Data::Text("{\"a\":true}".into()));
     for (event, found) in [
-        (event(None, None), "nothing: the event has no data"),
-        (event(text(), Some("text/plain")), "nothing: the data is not JSON"),
-        (event(Some(Data::Binary(b"{\"a\":true}"[..].into())), None), "nothing: the data is not JSON"),
-        (event(Some(Data::Json("{\"a\":true}".into())), Some("text/xml")), "nothing: the data is not JSON"),
-        (json("{\"a\":true"), "nothing: the data is not JSON"),
-        (json("{\"a\":true} {}"), "nothing: the data is not JSON"),
-        (
-            json(format!("{{\"a\":true,\"b\":{}{}}}", "[".repeat(127), "]".repeat(127))),
-            "nothing: the data is not JSON",
-        ),
+        (event(None, None), "the event has no data"),
+        (event(text(), Some("text/plain")), "the data is no JSON"),
+        (event(Some(Data::Binary(b"{\"a\":true}"[..].into())), None), "the data is no JSON"),
+        (event(Some(Data::Json("{\"a\":true}".into())), Some("text/xml")), "the data is no JSON"),
+        (json("{\"a\":true"), "the data is no JSON"),
+        (json("{\"a\":true} {}"), "the data is no JSON"),
+        (json(format!("{{\"a\":true,\"b\":{}{}}}", "[".repeat(127), "]".repeat(127))), "the data is no JSON"),
     ] {
         for text in ["/a", "not /a", "exists /a", "not exists /a"] {
             let filter = DataFilter::parse(text).unwrap();
             assert_eq!(filter.verdict(&event), Verdict::Undecided, "{text} {event:?}");
-            let mut clause = filter.explain(&event);
-            while let Some(part) = clause.parts.pop() {
-                clause = part;
-            }
-            assert_eq!(clause.found.as_deref(), Some(found));
+            assert_eq!(filter.explain(&event).errors, [found]);
         }
     }
     assert!(DataFilter::parse("/a").unwrap().matches(&event(Some(Data::Json("{\"a\":true}".into())), None)));
@@ -400,16 +391,44 @@ fn what_is_no_json_is_undecided() {
 
 #[test]
 fn an_explanation_follows_the_tree() {
-    let filter = DataFilter::parse("/vip and (/amount > 10000 or not exists /a/b)").unwrap();
-    let explained = filter.explain(&json(r#"{"vip":"yes","amount":5,"a":{"b":{}}}"#));
-    let lines = |part: &Explained<'_>| (part.text.to_owned(), part.verdict, part.found.clone());
-    assert_eq!(lines(&explained), (filter.text().to_owned(), Verdict::False, None));
-    let [vip, either] = explained.parts.as_slice() else { panic!("{explained:?}") };
-    assert_eq!(lines(vip), ("/vip".into(), Verdict::Undecided, Some("\"yes\"".into())));
-    assert_eq!(lines(either), ("(/amount > 10000 or not exists /a/b)".into(), Verdict::False, None));
-    let [amount, not] = either.parts.as_slice() else { panic!("{either:?}") };
-    assert_eq!(lines(amount), ("/amount > 10000".into(), Verdict::False, Some("5".into())));
-    assert_eq!(lines(&not.parts[0]), ("exists /a/b".into(), Verdict::True, Some("an object".into())));
+    use crate::trigger::explain::{Clause, Verdict};
+    let filter = DataFilter::parse("/vip and (/land = 'de' or not exists /a/'b c') and not /x").unwrap();
+    let explained = filter.explain(&json(r#"{"vip":"yes","land":"DE","a":{"b c":{}},"n":1.50}"#));
+    fn told(clause: &Clause, depth: usize, all: &mut Vec<String>) {
+        let verdict = match clause.verdict {
+            Verdict::True => "true",
+            Verdict::False => "false",
+            Verdict::Error => "error",
+        };
+        let seen: Vec<String> = clause
+            .seen
+            .iter()
+            .map(|(what, value)| format!("{what}: {}", value.as_ref().map_or("-".into(), Json::to_string)))
+            .collect();
+        let hint = clause.hint.as_deref().unwrap_or_default();
+        let parts = [clause.is, &clause.asks, verdict, &seen.join(", "), &clause.errors.join(", "), hint];
+        all.push(format!("{}{}", " ".repeat(depth), parts.join(" | ")));
+        clause.parts.iter().for_each(|part| told(part, depth + 1, all));
+    }
+    let mut all = Vec::new();
+    told(&explained, 0, &mut all);
+    let expected = [
+        "data |  | false |  |  | ",
+        " and |  | false |  |  | ",
+        "  value | /vip | error | /vip: \"yes\" | /vip is a text and compared with a boolean | ",
+        "  or |  | false |  |  | ",
+        "   value | /land = 'de' | false | /land: \"DE\" |  | it would match but for upper and lower case",
+        "   not |  | false |  |  | ",
+        "    value | exists /a/'b c' | true |  |  | ",
+        "  not |  | error |  |  | what can't be decided matches nothing, and neither does 'not' of it",
+        "   value | /x | error | /x: - | there is no /x | ",
+    ];
+    assert_eq!(all, expected);
+    let one = DataFilter::parse("/n > 1").unwrap().explain(&json(r#"{"n":1.50}"#));
+    assert_eq!(
+        (one.is, &*one.asks, one.seen),
+        ("data", "/n > 1", vec![("/n".into(), Some(Json::from("1.50")))])
+    );
 }
 
 /// However a payload repeats names, what is spoilt is spoilt once.

@@ -1,73 +1,129 @@
 //! A data filter clause by clause, for people.
 
-use super::DataFilter;
-use super::ast::{Expr, Node, Test};
+use serde_json::Value as Json;
+
+use super::ast::{Expr, Literal, Node, Operator, Test};
 use super::evaluate::Payload;
 use super::found::{Found, Missing, Value};
 use super::places::Places;
 use super::scan::scan;
-use super::verdict::Verdict;
+use super::verdict::Verdict as Decided;
+use super::{DataFilter, pointer};
 use crate::event::Event;
-
-/// How much of a text or number is shown.
-const SHOWN: usize = 40;
-
-/// A part of a filter, and what an event makes of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained<'f> {
-    /// As it is written.
-    pub text: &'f str,
-    pub verdict: Verdict,
-    /// Of a clause: what stands where its pointer leads, in words: `12000`, `"DE"`, `nothing`, `an object`.
-    pub found: Option<String>,
-    /// Of `and`, `or` and `not`: what they join.
-    pub parts: Vec<Explained<'f>>,
-}
+use crate::trigger::attribute::Wanted;
+use crate::trigger::explain::{Clause, Verdict};
+use crate::trigger::near::Near;
 
 impl DataFilter {
-    /// Its clauses as the event's data meets them.
-    pub fn explain<'f>(&'f self, event: &Event<'_>) -> Explained<'f> {
+    /// Every clause; the first is true where the filter [matches](DataFilter::matches), and only there. Slow: for people.
+    pub fn explain(&self, event: &Event<'_>) -> Clause {
         let (mut places, mut found) = (Places::default(), Found::default());
         let at = places.add_all(&self.pointers);
         let payload = match event.json() {
-            Some(text) if scan(text, &places, &mut found) => Ok(Payload { text, found: &found, places: &at }),
-            _ if event.data.is_some() => Err("nothing: the data is not JSON"),
-            _ => Err("nothing: the event has no data"),
-        };
-        self.explain_part(&self.root, payload)
-    }
-
-    fn explain_part<'f>(&'f self, expr: &'f Expr, payload: Result<Payload<'_>, &str>) -> Explained<'f> {
-        let each = |parts: &'f [Expr]| parts.iter().map(|part| self.explain_part(part, payload)).collect();
-        let (found, parts) = match &expr.node {
-            Node::All(parts) | Node::Any(parts) => (None, each(parts)),
-            Node::Not(part) => (None, vec![self.explain_part(part, payload)]),
-            Node::Clause(pointer, test) => {
-                let found =
-                    payload.map_or_else(str::to_owned, |payload| what_stands(payload, *pointer, test));
-                (Some(found), Vec::new())
+            Some(text) if scan(text, &places, &mut found) => Payload { text, found: &found, places: &at },
+            _ => {
+                let reason =
+                    if event.data.is_some() { "the data is no JSON" } else { "the event has no data" };
+                let clause = Clause::new("data", self.text.to_string(), Verdict::Error);
+                return Clause { errors: vec![reason.to_owned()], ..clause };
             }
         };
-        let verdict = payload.map_or(Verdict::Undecided, |payload| payload.verdict(expr));
-        Explained { text: expr.span.of(&self.text), verdict, found, parts }
+        let clause = self.part(&self.root, payload);
+        // One line is enough where there is but one clause.
+        match clause.is {
+            "value" => Clause { is: "data", ..clause },
+            _ => {
+                let verdict = clause.verdict;
+                Clause { parts: vec![clause], ..Clause::new("data", String::new(), verdict) }
+            }
+        }
+    }
+
+    fn part(&self, expr: &Expr, payload: Payload<'_>) -> Clause {
+        let verdict = match payload.verdict(expr) {
+            Decided::True => Verdict::True,
+            Decided::False => Verdict::False,
+            Decided::Undecided => Verdict::Error,
+        };
+        let join = |is, parts: &[Expr]| {
+            let parts = parts.iter().map(|part| self.part(part, payload)).collect();
+            Clause { parts, ..Clause::new(is, String::new(), verdict) }
+        };
+        match &expr.node {
+            Node::All(parts) => join("and", parts),
+            Node::Any(parts) => join("or", parts),
+            Node::Not(part) => {
+                let hint = (verdict == Verdict::Error).then(|| {
+                    "what can't be decided matches nothing, and neither does 'not' of it".to_owned()
+                });
+                Clause { hint, ..join("not", std::slice::from_ref(part)) }
+            }
+            Node::Clause(index, test) => {
+                let clause = Clause::new("value", expr.span.of(&self.text).to_owned(), verdict);
+                self.seen(clause, *index, test, payload)
+            }
+        }
+    }
+
+    /// What stands there, and why it decides nothing.
+    fn seen(&self, clause: Clause, index: usize, test: &Test, payload: Payload<'_>) -> Clause {
+        let pointer = pointer::shown(&self.pointers[index]);
+        let found = payload.found.value(payload.places[index], payload.text);
+        let seen = match &found {
+            Ok(value) => json(value).map(Some),
+            Err(Missing::Nothing) => Some(None),
+            Err(_) => None,
+        };
+        let reason = || match &found {
+            Ok(value) => format!("{pointer} is {} and compared with {}", kind(value), kinds(test)),
+            Err(Missing::Nothing) => format!("there is no {pointer}"),
+            Err(Missing::Twice) => format!("{pointer} is there twice: which is meant can't be told"),
+            Err(Missing::Broken) => format!("{pointer} is a text with half of a surrogate pair"),
+        };
+        let errors = if clause.verdict == Verdict::Error { vec![reason()] } else { vec![] };
+        let hint = match (test, &found) {
+            (Test::Compare(Operator::Equal, Literal::Text(wanted)), Ok(Value::Text(text))) => {
+                Near::of(&Wanted::Text(wanted.clone()), text).map(|near| near.to_string())
+            }
+            _ => None,
+        };
+        Clause { seen: seen.map(|value| (pointer, value)).into_iter().collect(), errors, hint, ..clause }
     }
 }
 
-fn what_stands(payload: Payload<'_>, pointer: usize, test: &Test) -> String {
-    let cut = |text: &str| match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    };
-    match payload.found.value(payload.places[pointer], payload.text) {
-        Ok(Value::Null) => "null".into(),
-        Ok(Value::Boolean(flag)) => flag.to_string(),
-        Ok(Value::Number(text)) => cut(text),
-        Ok(Value::Text(text)) => format!("{:?}", cut(&text)),
-        Ok(Value::Object) => "an object".into(),
-        Ok(Value::Array) => "an array".into(),
-        Err(Missing::Nothing) => "nothing".into(),
-        Err(Missing::Twice) => "a member that is there twice".into(),
-        Err(Missing::Broken) if *test == Test::Exists => "a text".into(),
-        Err(Missing::Broken) => "a text with half of a surrogate pair".into(),
+/// `None`: it is not shown.
+fn json(value: &Value<'_>) -> Option<Json> {
+    match value {
+        Value::Null => Some(Json::Null),
+        Value::Boolean(flag) => Some(Json::from(*flag)),
+        // As it is written: a number that would be shown as another is shown as a text.
+        Value::Number(text) => {
+            let number: Json = serde_json::from_str(text).unwrap_or_default();
+            let shown = number.to_string();
+            Some(if shown == *text { number } else { Json::from(*text) })
+        }
+        Value::Text(text) => Some(Json::from(&**text)),
+        Value::Object | Value::Array => None,
+    }
+}
+
+fn kind(value: &Value<'_>) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Boolean(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::Text(_) => "a text",
+        Value::Object => "an object",
+        Value::Array => "a list",
+    }
+}
+
+fn kinds(test: &Test) -> &'static str {
+    match test {
+        Test::Compare(_, Literal::Null) => "null",
+        Test::Compare(_, Literal::Boolean(_)) => "a boolean",
+        Test::Compare(_, Literal::Number(_)) => "a number",
+        Test::Compare(_, Literal::Text(_)) => "a text",
+        Test::Exists | Test::In { .. } => "others",
     }
 }

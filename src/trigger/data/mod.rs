@@ -33,10 +33,9 @@ mod verdict;
 
 pub use super::cesql::Span;
 pub use error::Error;
-pub use explain::Explained;
 pub use found::Found;
 pub use parser::{MAX_DEPTH, MAX_LENGTH};
-pub use verdict::Verdict;
+use verdict::Verdict;
 
 use ast::Expr;
 use evaluate::Payload;
@@ -64,8 +63,7 @@ impl DataFilter {
         &self.text
     }
 
-    /// Of one filter alone; see [`explain`](Self::explain) for its parts.
-    pub fn verdict(&self, event: &Event<'_>) -> Verdict {
+    fn verdict(&self, event: &Event<'_>) -> Verdict {
         let (mut places, mut found) = (Places::default(), Found::default());
         let at = places.add_all(&self.pointers);
         match event.json() {

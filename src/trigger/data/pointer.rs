@@ -62,3 +62,13 @@ fn plain(written: &str, span: Span) -> Result<String, Error> {
         }
     }
 }
+
+/// As it could be written.
+pub(super) fn shown(pointer: &Pointer) -> String {
+    let name = |name: &str| match name {
+        "" | "*" => format!("/{name:?}"),
+        name if name.contains(|c| ends_a_name(c) || c == '~') => format!("/{name:?}"),
+        name => format!("/{name}"),
+    };
+    pointer.iter().map(|part| name(part)).collect()
+}

@@ -1,10 +1,8 @@
 //! What can be said of a clause: that it holds, that it does not, or nothing.
 
-use std::fmt;
-
 /// What can't be decided stays so under `not`, and a filter that is not `True` as a whole matches nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     True,
     False,
     Undecided,
@@ -52,16 +50,6 @@ impl From<bool> for Verdict {
 impl From<Option<bool>> for Verdict {
     fn from(holds: Option<bool>) -> Verdict {
         holds.map_or(Verdict::Undecided, Verdict::from)
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Verdict::True => "true",
-            Verdict::False => "false",
-            Verdict::Undecided => "undecided",
-        })
     }
 }
 
