@@ -59,7 +59,7 @@ fn waiting(home: &Home, options: &[&str]) -> Running {
 /// A worker with one event whose attempt does not end.
 fn busy(home: &Home, options: &[&str]) -> Running {
     home.write("brittle.wasm", &guests::endless());
-    let worker = Running::start(home, options);
+    let worker = Running::start(home, &[&["--set", "function.timeout=1h"], options].concat());
     worker.publish("task", "t-1", &[], "1");
     eventually("the attempt has begun", || (home.status().events_in_flight == 1).then_some(()));
     worker

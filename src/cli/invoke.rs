@@ -13,7 +13,7 @@ use super::table::duration;
 use super::{documents, input};
 use crate::config::{Config, Function};
 use crate::event::{Uid, structured};
-use crate::function::{self, Answer, Called, Engine, FunctionIndex, Module, Pool, answer};
+use crate::function::{Answer, Called, Engine, FunctionIndex, Limits, Module, Pool, answer};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -50,8 +50,7 @@ impl Invoke {
         structured::encode(&event, &mut event_json);
 
         let engine = Engine::start(&settings.function_cache).map_err(Failed::error)?;
-        let limits =
-            function::Limits { output: u32::try_from(settings.function_max_output.0).unwrap_or(u32::MAX) };
+        let limits = Limits::of(&settings);
         let module =
             Module::load(&engine, &self.function, &function.module, limits).map_err(Failed::error)?;
         let mut pool = Pool::new(&engine, [module]);
@@ -76,7 +75,11 @@ impl Invoke {
     fn report(&self, called: &Called<'_>, name: &str) -> Outcome {
         let took = duration(called.wall.as_nanos() as u64);
         let made = duration(called.init.as_nanos() as u64);
-        let cost = format!("  {FAINT}{} took {took}; its instance was made in {made}{PLAIN}", self.function);
+        let fuel = called.fuel;
+        let cost = format!(
+            "  {FAINT}{} took {took} and {fuel} units of fuel; its instance was made in {made}{PLAIN}",
+            self.function
+        );
         let failed = |outcome: &dyn Display, reason: &dyn Display, message: &dyn Display| {
             say(format_args!("{BAD}{outcome}{PLAIN} ({reason}): {message}\n{cost}\n"));
             Err(Failed::silent())

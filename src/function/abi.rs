@@ -1,9 +1,10 @@
 //! Guest ABI 1, as far as a module can be checked for it before anything of it runs.
 
 use wasmparser::types::{EntityType, TypesRef};
-use wasmparser::{Operator, Parser, Payload, ValType, Validator, WasmFeatures};
+use wasmparser::{Operator, Parser, Payload, ValType, Validator};
 
 use super::engine::MEMORY_PAGES;
+use super::meter;
 use super::module::Problem;
 
 pub(super) const VERSION: i64 = 1;
@@ -22,7 +23,7 @@ pub(super) fn check(wasm: &[u8]) -> Result<(), Problem> {
         return Err(Problem::NotAModule(what));
     }
     // What WebAssembly 2.0 has not is refused: tail calls, threads, several memories, exceptions.
-    let mut validator = Validator::new_with_features(WasmFeatures::WASM2);
+    let mut validator = Validator::new_with_features(meter::FEATURES);
     let types = validator.validate_all(wasm).map_err(|error| Problem::Invalid(error.to_string()))?;
     let types = types.as_ref();
     let mut violations: Vec<String> = imports(types).into_iter().collect();

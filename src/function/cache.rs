@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use std::{fmt, process};
 
 use super::engine::{self, Ast, Configuration, Fault};
+use super::meter;
 
 /// The first thing in every digest: the layout of a file and the flags it was compiled with.
-const FORMAT: &str = "weir aot 1, O3";
+const FORMAT: &str = "weir aot 2, O3";
 const UNFINISHED: &str = "unfinished-";
 /// No compilation takes that long, so an unfinished file this old is what a killed worker left.
 const ABANDONED: Duration = Duration::from_secs(3_600);
@@ -30,6 +31,15 @@ pub(super) struct Cache {
 pub(super) struct Fetched {
     pub ast: Ast,
     pub origin: Origin,
+}
+
+/// What native code is made of.
+#[derive(Clone, Copy)]
+pub(super) enum Code<'a> {
+    /// A valid module as it is.
+    Plain(&'a [u8]),
+    /// A valid module with its limits written into it.
+    Metered(&'a [u8]),
 }
 
 /// Where a module's native code came from: for the log.
@@ -48,6 +58,7 @@ pub enum CacheError {
     NotADirectory { dir: PathBuf },
     Io { what: &'static str, path: PathBuf, error: io::Error },
     Engine { what: &'static str, message: String },
+    Meter { message: String },
 }
 
 impl Cache {
@@ -69,8 +80,8 @@ impl Cache {
     }
 
     /// The module, loaded from its cached native code; compiled first where there is none.
-    pub(super) fn fetch(&self, configuration: &Configuration, wasm: &[u8]) -> Result<Fetched, CacheError> {
-        let path = self.path(wasm);
+    pub(super) fn fetch(&self, configuration: &Configuration, code: Code<'_>) -> Result<Fetched, CacheError> {
+        let path = self.path(code);
         let there = path.exists();
         if there {
             if is_whole(&path)
@@ -86,7 +97,14 @@ impl Cache {
             })?;
         }
         let start = Instant::now();
-        self.compile(configuration, wasm, &path)?;
+        match code {
+            Code::Plain(wasm) => self.compile(configuration, wasm, &path)?,
+            Code::Metered(wasm) => {
+                let metered = meter::rewrite(wasm)
+                    .map_err(|refused| CacheError::Meter { message: refused.to_string() })?;
+                self.compile(configuration, &metered, &path)?;
+            }
+        }
         let took = start.elapsed();
         let ast =
             Ast::load(configuration, &path).map_err(|fault| engine_failed("load what it compiled", fault))?;
@@ -94,9 +112,13 @@ impl Cache {
         Ok(Fetched { ast, origin })
     }
 
-    fn path(&self, wasm: &[u8]) -> PathBuf {
+    fn path(&self, code: Code<'_>) -> PathBuf {
+        let (how, wasm) = match code {
+            Code::Plain(wasm) => ("plain".to_owned(), wasm),
+            Code::Metered(wasm) => (format!("meter {}", meter::VERSION), wasm),
+        };
         let mut hasher = blake3::Hasher::new();
-        for part in [FORMAT.as_bytes(), self.target.as_bytes(), wasm] {
+        for part in [FORMAT.as_bytes(), self.target.as_bytes(), how.as_bytes(), wasm] {
             hasher.update(&(part.len() as u64).to_be_bytes());
             hasher.update(part);
         }
@@ -193,6 +215,9 @@ impl fmt::Display for CacheError {
             }
             CacheError::Io { what, path, error } => {
                 write!(f, "can't {what} {} in the cache of native code: {error}", path.display())
+            }
+            CacheError::Meter { message } => {
+                write!(f, "its limits on time and work can't be written into it: {message}")
             }
             CacheError::Engine { what, message } => write!(f, "WasmEdge can't {what}: {message}"),
         }

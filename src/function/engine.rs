@@ -9,12 +9,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmedge_sys::ffi;
 
 use super::cache::{Cache, CacheError};
 use super::guard;
+use super::limits::Stop;
 use super::sandbox::Executor;
 use crate::dispatch::Reason;
 
@@ -25,6 +27,7 @@ pub const MEMORY_PAGES: u32 = 2_048;
 pub struct Engine {
     pub(super) configuration: Arc<Configuration>,
     pub(super) cache: Cache,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -34,7 +37,7 @@ impl Engine {
         let cache = Cache::open(cache_dir).map_err(StartError::Cache)?;
         let configuration = Arc::new(Configuration::new());
         guard::raise(&configuration, &cache)?;
-        Ok(Arc::new(Engine { configuration, cache }))
+        Ok(Arc::new(Engine { configuration, cache, stopped: Arc::default() }))
     }
 
     /// WasmEdge's.
@@ -43,7 +46,18 @@ impl Engine {
     }
 
     pub fn executor(&self) -> Rc<Executor> {
-        Rc::new(Executor::new(&self.configuration))
+        Rc::new(Executor::new(&self.configuration, &self.stopped))
+    }
+
+    /// Ends all calls that run, in a moment, and all that come. There is no way back.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("stopped", &self.stopped).finish_non_exhaustive()
     }
 }
 
@@ -64,11 +78,25 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// WasmEdge's error code. Its upper eight bits are a category: 0 is the engine's own.
+/// WasmEdge's error code. Its upper eight bits are a category: 0 is the engine's own, 1 is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fault(u32);
 
 impl Fault {
+    pub(super) const NONE: ffi::WasmEdge_Result = ffi::WasmEdge_Result { Code: 0 };
+    const OURS: u32 = ffi::WasmEdge_ErrCategory_UserLevelError << 24;
+
+    /// What a function of the host returns to end the call.
+    pub(super) fn of_stop(stop: Stop) -> ffi::WasmEdge_Result {
+        ffi::WasmEdge_Result { Code: Fault::OURS | stop as u32 }
+    }
+
+    pub(super) fn stop(self) -> Option<Stop> {
+        [Stop::Deadline, Stop::Fuel, Stop::Engine]
+            .into_iter()
+            .find(|stop| self.0 == Fault::OURS | *stop as u32)
+    }
+
     pub(super) fn check(result: ffi::WasmEdge_Result) -> Result<(), Fault> {
         if result.Code == 0 { Ok(()) } else { Err(Fault(result.Code)) }
     }

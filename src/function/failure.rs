@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::engine::Fault;
+use super::limits::{Limits, Running, Stop};
 use crate::dispatch::{Outcome, Reason};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,16 +19,40 @@ impl Failure {
     }
 
     /// A call of a guest's function ended.
-    pub(super) fn of_call(fault: Fault) -> Failure {
-        let reason = fault.trap().unwrap_or(Reason::Engine);
-        Failure { outcome: Outcome::Trapped, reason, message: fault.to_string() }
+    pub(super) fn of_call(fault: Fault, running: &Running, limits: &Limits) -> Failure {
+        if let Some(stop) = fault.stop() {
+            return Failure::stopped(stop, limits);
+        }
+        let trapped = |reason, message| Failure { outcome: Outcome::Trapped, reason, message };
+        match fault.trap() {
+            Some(Reason::Unreachable) if running.too_deep() => {
+                trapped(Reason::Depth, "calls nested too deeply".into())
+            }
+            Some(_) if running.growth_refused() => {
+                let message = format!("{fault}, after its memory was not grown beyond the limit");
+                trapped(Reason::Memory, message)
+            }
+            reason => trapped(reason.unwrap_or(Reason::Engine), fault.to_string()),
+        }
     }
 
-    /// No instance could be made: the guest's start function trapped, or the machine has no room for one more.
-    pub(super) fn of_instantiation(fault: Fault) -> Failure {
-        match fault.trap() {
-            Some(_) => Failure::of_call(fault),
-            None => Failure {
+    fn stopped(stop: Stop, limits: &Limits) -> Failure {
+        let (reason, message) = match stop {
+            Stop::Deadline => (Reason::Deadline, format!("it ran for longer than {:?}", limits.timeout)),
+            Stop::Fuel => {
+                let fuel = limits.fuel.unwrap_or(u64::MAX);
+                (Reason::Fuel, format!("it used more than {fuel} units of fuel"))
+            }
+            Stop::Engine => (Reason::Deadline, "the worker stops, and it was not done in time".to_owned()),
+        };
+        Failure { outcome: Outcome::TimedOut, reason, message }
+    }
+
+    /// No instance could be made: the guest's start function failed, or the machine has no room for one more.
+    pub(super) fn of_instantiation(fault: Fault, running: &Running, limits: &Limits) -> Failure {
+        match (fault.trap(), fault.stop()) {
+            (Some(_), _) | (_, Some(_)) => Failure::of_call(fault, running, limits),
+            (None, None) => Failure {
                 outcome: Outcome::Retryable,
                 reason: Reason::Instantiate,
                 message: fault.to_string(),

@@ -13,7 +13,7 @@ use std::{mem, ptr, thread};
 
 use wasmedge_sys::ffi;
 
-use super::cache::Cache;
+use super::cache::{Cache, Code};
 use super::engine::{Ast, Configuration, Fault, StartError, name};
 use super::sandbox::{Executor, Sandbox};
 
@@ -37,7 +37,7 @@ pub(super) fn raise(configuration: &Arc<Configuration>, cache: &Cache) -> Result
     // SAFETY: no precondition. Every trap would log a line.
     unsafe { ffi::WasmEdge_LogOff() };
 
-    let ast = Arc::new(cache.fetch(configuration, PARKER).map_err(StartError::Cache)?.ast);
+    let ast = Arc::new(cache.fetch(configuration, Code::Plain(PARKER)).map_err(StartError::Cache)?.ast);
     let before = SIGNALS.map(|signal| action(signal).sa_sigaction);
     let (parked, wait) = sync_channel(1);
     let configuration = configuration.clone();
@@ -80,7 +80,7 @@ type Parked = SyncSender<Result<(), Fault>>;
 
 /// Calls the guest that calls [`park`]. Returns only if that fails.
 fn stand(configuration: &Arc<Configuration>, ast: &Arc<Ast>, parked: &Parked) -> Fault {
-    let executor = Rc::new(Executor::new(configuration));
+    let executor = Rc::new(Executor::new(configuration, &Arc::default()));
     // SAFETY: the function belongs to the module, which is never deleted; `parked` outlives the only call that is handed it.
     let registered = unsafe {
         let no_arguments = ffi::WasmEdge_FunctionTypeCreate(ptr::null(), 0, ptr::null(), 0);

@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::abi;
 use super::failure::Failure;
+use super::limits::Limits;
 use super::module::Module;
 use super::sandbox::{Executor, Export, Sandbox};
 use crate::dispatch::Reason;
@@ -19,7 +21,7 @@ pub struct Instance {
     room: Option<u32>,
     /// Address and length of the last output; within memory.
     output: (u32, u32),
-    output_limit: u32,
+    limits: Limits,
 }
 
 impl Instance {
@@ -30,17 +32,18 @@ impl Instance {
         };
         let buffer = find(&mut sandbox, abi::BUFFER);
         let handle = find(&mut sandbox, abi::HANDLE);
-        let output_limit = module.limits().output;
-        Ok(Instance { sandbox, buffer, handle, address: 0, room: None, output: (0, 0), output_limit })
+        let limits = module.limits();
+        Ok(Instance { sandbox, buffer, handle, address: 0, room: None, output: (0, 0), limits })
     }
 
-    /// Has the guest answer one event. The answer is then at [`output`](Self::output).
-    pub fn call(&mut self, input: &[u8]) -> Result<(), Failure> {
+    /// Has the guest answer one event: its time began at `now`. The answer is then at [`output`](Self::output).
+    pub fn call(&mut self, input: &[u8], now: Instant) -> Result<(), Failure> {
         let len = u32::try_from(input.len()).map_err(|_| {
             Failure::permanent(Reason::BadBuffer, "the event is larger than a guest's memory".into())
         })?;
+        self.sandbox.begin(&self.limits, now);
         if self.room.is_none_or(|room| len > room) {
-            self.address = self.sandbox.call(self.buffer, [len]).map_err(Failure::of_call)? as u32;
+            self.address = self.guest(self.buffer, len)? as u32;
             self.room = Some(len);
         }
         self.sandbox.write(self.address, input).ok_or_else(|| {
@@ -48,10 +51,10 @@ impl Instance {
                 format!("weir_buffer({len}) returned {}: that is not all within memory", self.address);
             Failure::permanent(Reason::BadBuffer, message)
         })?;
-        let packed = self.sandbox.call(self.handle, [len]).map_err(Failure::of_call)?;
+        let packed = self.guest(self.handle, len)?;
         let (address, len) = ((packed >> 32) as u32, packed as u32);
-        if len > self.output_limit {
-            let message = format!("an output of {len} bytes; the limit is {}", self.output_limit);
+        if len > self.limits.output {
+            let message = format!("an output of {len} bytes; the limit is {}", self.limits.output);
             return Err(Failure::permanent(Reason::Output, message));
         }
         // Nothing has no place: the address of an empty output is not looked at.
@@ -61,6 +64,17 @@ impl Instance {
             return Err(Failure::permanent(Reason::BadOutput, message));
         }
         Ok(())
+    }
+
+    fn guest(&mut self, function: Export, argument: u32) -> Result<u64, Failure> {
+        self.sandbox
+            .call(function, [argument])
+            .map_err(|fault| Failure::of_call(fault, self.sandbox.running(), &self.limits))
+    }
+
+    /// What the last call took, whether it succeeded or not.
+    pub fn fuel_used(&self) -> u64 {
+        self.sandbox.fuel_used()
     }
 
     /// What the last successful call answered.

@@ -6,6 +6,8 @@
 //! guard.rs     the thread that keeps WasmEdge's fault handlers installed
 //! cache.rs     native code of modules, kept on disk
 //! abi.rs       Guest ABI 1 as a module can be checked for it
+//! meter/       limits on time, work and depth, written into a module before it is compiled
+//! limits.rs    what a function may use, and what the host knows of the call that runs
 //! module.rs    a function's module, loaded once and shared
 //! instance.rs  one warm sandbox: bytes in, bytes out
 //! failure.rs   why a call had no output
@@ -23,6 +25,8 @@ mod engine;
 mod failure;
 mod guard;
 mod instance;
+mod limits;
+mod meter;
 mod module;
 mod pages;
 mod pool;
@@ -33,7 +37,9 @@ pub use cache::{CacheError, Origin};
 pub use engine::{Engine, MEMORY_PAGES, StartError};
 pub use failure::Failure;
 pub use instance::Instance;
-pub use module::{Limits, LoadError, Module, Problem};
+pub use limits::Limits;
+pub use meter::STACK;
+pub use module::{LoadError, Module, Problem};
 pub use pages::give_back;
 pub use pool::{Called, FunctionIndex, Pool};
 pub use sandbox::Executor;

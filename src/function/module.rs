@@ -6,27 +6,17 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::abi;
-use super::cache::{CacheError, Fetched, Origin};
+use super::cache::{CacheError, Code, Fetched, Origin};
 use super::engine::{Ast, Engine};
 use super::failure::Failure;
+use super::limits::Limits;
 use super::sandbox::{Executor, Sandbox};
 
 /// A file larger than this is no function.
 const FILE_LIMIT: u64 = 64 << 20;
-
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Bytes of one output.
-    pub output: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { output: 1 << 20 }
-    }
-}
 
 pub struct Module {
     name: String,
@@ -40,7 +30,7 @@ impl Module {
         let refused = |problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem };
         let wasm = read(path).map_err(refused)?;
         abi::check(&wasm).map_err(refused)?;
-        let fetched = engine.cache.fetch(&engine.configuration, &wasm);
+        let fetched = engine.cache.fetch(&engine.configuration, Code::Metered(&wasm));
         let Fetched { ast, origin } = fetched.map_err(|error| refused(Problem::Cache(error)))?;
         let module = Module { name: name.to_owned(), ast: Arc::new(ast), limits, origin };
         module.try_out(engine).map_err(refused)?;
@@ -62,19 +52,27 @@ impl Module {
 
     /// A sandbox of it, initialized.
     pub(super) fn sandbox(&self, executor: &Rc<Executor>) -> Result<Sandbox, Failure> {
-        let mut sandbox = Sandbox::new(executor, &self.ast).map_err(Failure::of_instantiation)?;
+        let limits = self.limits.at_start();
+        let running = &executor.running;
+        // A start function finds no fuel, and asks for it.
+        running.begin(&limits, Instant::now());
+        let mut sandbox = Sandbox::new(executor, &self.ast)
+            .map_err(|fault| Failure::of_instantiation(fault, running, &limits))?;
         if let Some(initialize) = sandbox.find(abi::INITIALIZE) {
-            sandbox.call(initialize, []).map_err(Failure::of_call)?;
+            sandbox.call(initialize, []).map_err(|fault| Failure::of_call(fault, running, &limits))?;
         }
         Ok(sandbox)
     }
 
     /// What only a running guest can show: that it starts, and which ABI it speaks.
     fn try_out(&self, engine: &Engine) -> Result<(), Problem> {
-        let mut sandbox = self.sandbox(&engine.executor()).map_err(Problem::Start)?;
+        let executor = engine.executor();
+        let mut sandbox = self.sandbox(&executor).map_err(Problem::Start)?;
         let version = match sandbox.find(abi::ABI) {
             Some(function) => {
-                sandbox.call(function, []).map_err(|f| Problem::Start(Failure::of_call(f)))? as i64
+                let limits = self.limits.at_start();
+                let failed = |fault| Problem::Start(Failure::of_call(fault, &executor.running, &limits));
+                sandbox.call(function, []).map_err(failed)? as i64
             }
             None => sandbox.global(abi::ABI).unwrap_or_default(),
         };

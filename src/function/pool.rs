@@ -33,6 +33,8 @@ pub struct Called<'a> {
     pub result: Result<&'a [u8], Failure>,
     /// The time of the call alone.
     pub wall: Duration,
+    /// The work of the call alone.
+    pub fuel: u64,
     /// An instance had to be made first, which took `init`.
     pub cold: bool,
     pub init: Duration,
@@ -66,7 +68,8 @@ impl Pool {
     pub fn call(&mut self, function: FunctionIndex, input: &[u8]) -> Called<'_> {
         let slot = &mut self.slots[function.0 as usize];
         let mut begun = Instant::now();
-        let mut called = Called { result: Ok(&[]), wall: Duration::ZERO, cold: false, init: Duration::ZERO };
+        let mut called =
+            Called { result: Ok(&[]), wall: Duration::ZERO, fuel: 0, cold: false, init: Duration::ZERO };
         let mut instance = match slot.warm.take() {
             Some(instance) => instance,
             None => {
@@ -84,8 +87,9 @@ impl Pool {
                 }
             }
         };
-        let answered = instance.call(input);
+        let answered = instance.call(input, begun);
         called.wall = begun.elapsed();
+        called.fuel = instance.fuel_used();
         called.result = match answered {
             Ok(()) => Ok(slot.warm.insert(instance).output()),
             Err(failure) => Err(failure),

@@ -1,33 +1,114 @@
-//! What runs guests, and never leaves its thread: an executor and the sandboxes that it made.
+//! What runs guests, and never leaves its thread: an executor, what it offers them to import, and the sandboxes that it
+//! made.
 //!
 //! A call here is one call of WasmEdge's: nothing is allocated and no name is looked up, as the crates' own handles would.
 
+use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use wasmedge_sys::ffi;
 
 use super::engine::{Ast, Configuration, Fault, created, name};
+use super::limits::{Limits, Running};
+use super::meter;
 
 /// Runs guests in one thread. Not `Send`: WasmEdge keeps a running call's state in thread-local variables.
 pub struct Executor {
     pub(super) context: NonNull<ffi::WasmEdge_ExecutorContext>,
     pub(super) store: NonNull<ffi::WasmEdge_StoreContext>,
+    /// What guests import.
+    host: NonNull<ffi::WasmEdge_ModuleInstanceContext>,
+    /// The functions of `host` point at it.
+    pub(super) running: Rc<Running>,
     _configuration: Arc<Configuration>,
 }
 
 impl Executor {
-    pub(super) fn new(configuration: &Arc<Configuration>) -> Executor {
-        // SAFETY: the configuration outlives the executor. A null statistics context means none.
+    /// Ends every call once `stopped`.
+    pub(super) fn new(configuration: &Arc<Configuration>, stopped: &Arc<AtomicBool>) -> Executor {
+        let running = Rc::new(Running::new(stopped.clone()));
+        // SAFETY: the configuration outlives the executor. A null statistics context means none. The module of imports
+        // outlives all that import from it, and `running` outlives that module.
         unsafe {
-            Executor {
-                context: created(ffi::WasmEdge_ExecutorCreate(configuration.0.as_ptr(), ptr::null_mut())),
-                store: created(ffi::WasmEdge_StoreCreate()),
-                _configuration: configuration.clone(),
-            }
+            let context = created(ffi::WasmEdge_ExecutorCreate(configuration.0.as_ptr(), ptr::null_mut()));
+            let store = created(ffi::WasmEdge_StoreCreate());
+            let host = created(ffi::WasmEdge_ModuleInstanceCreate(name(meter::HOST)));
+            let (i32, i64) = (ffi::WasmEdge_ValTypeGenI32(), ffi::WasmEdge_ValTypeGenI64());
+            offer(host, &running, meter::TICK, tick, &[i64], &[i64]);
+            offer(host, &running, meter::NOTE, note, &[i32], &[]);
+            let registered =
+                ffi::WasmEdge_ExecutorRegisterImport(context.as_ptr(), store.as_ptr(), host.as_ptr());
+            Fault::check(registered).expect("the store is empty");
+            Executor { context, store, host, running, _configuration: configuration.clone() }
         }
     }
+}
+
+type HostFunction = unsafe extern "C" fn(
+    *mut c_void,
+    *const ffi::WasmEdge_CallingFrameContext,
+    *const ffi::WasmEdge_Value,
+    *mut ffi::WasmEdge_Value,
+) -> ffi::WasmEdge_Result;
+
+/// # Safety
+///
+/// `running` must live as long as `host`, and `function` must read and write values of these types.
+unsafe fn offer(
+    host: NonNull<ffi::WasmEdge_ModuleInstanceContext>,
+    running: &Running,
+    called: &str,
+    function: HostFunction,
+    parameters: &[ffi::WasmEdge_ValType],
+    results: &[ffi::WasmEdge_ValType],
+) {
+    // SAFETY: WasmEdge copies types and name, and `host` owns the function from then on.
+    unsafe {
+        let ty = ffi::WasmEdge_FunctionTypeCreate(
+            parameters.as_ptr(),
+            parameters.len() as u32,
+            results.as_ptr(),
+            results.len() as u32,
+        );
+        let data = ptr::from_ref(running).cast_mut().cast();
+        let function = created(ffi::WasmEdge_FunctionInstanceCreate(ty, Some(function), data, 0));
+        ffi::WasmEdge_FunctionTypeDelete(ty);
+        ffi::WasmEdge_ModuleInstanceAddFunction(host.as_ptr(), name(called), function.as_ptr());
+    }
+}
+
+unsafe extern "C" fn tick(
+    running: *mut c_void,
+    _: *const ffi::WasmEdge_CallingFrameContext,
+    arguments: *const ffi::WasmEdge_Value,
+    results: *mut ffi::WasmEdge_Value,
+) -> ffi::WasmEdge_Result {
+    // SAFETY: `offer` was given what outlives the call, which is in its thread, and the types say what there is.
+    unsafe {
+        let running = &*running.cast::<Running>();
+        match running.tick(ffi::WasmEdge_ValueGetI64(*arguments)) {
+            Ok(fuel) => {
+                *results = ffi::WasmEdge_ValueGenI64(fuel);
+                Fault::NONE
+            }
+            Err(stop) => Fault::of_stop(stop),
+        }
+    }
+}
+
+unsafe extern "C" fn note(
+    running: *mut c_void,
+    _: *const ffi::WasmEdge_CallingFrameContext,
+    arguments: *const ffi::WasmEdge_Value,
+    _: *mut ffi::WasmEdge_Value,
+) -> ffi::WasmEdge_Result {
+    // SAFETY: as in `tick`.
+    unsafe { (*running.cast::<Running>()).note(ffi::WasmEdge_ValueGetI32(*arguments)) };
+    Fault::NONE
 }
 
 impl Drop for Executor {
@@ -35,6 +116,7 @@ impl Drop for Executor {
         // SAFETY: sandboxes hold an `Rc` of it, so nobody uses it any more.
         unsafe {
             ffi::WasmEdge_ExecutorDelete(self.context.as_ptr());
+            ffi::WasmEdge_ModuleInstanceDelete(self.host.as_ptr());
             ffi::WasmEdge_StoreDelete(self.store.as_ptr());
         }
     }
@@ -45,6 +127,8 @@ pub(super) struct Sandbox {
     instance: NonNull<ffi::WasmEdge_ModuleInstanceContext>,
     /// Null if the module exports none.
     memory: *mut ffi::WasmEdge_MemoryInstanceContext,
+    /// Null if the module was not rewritten.
+    fuel: *mut ffi::WasmEdge_GlobalInstanceContext,
     functions: Vec<NonNull<ffi::WasmEdge_FunctionInstanceContext>>,
     executor: Rc<Executor>,
     _ast: Arc<Ast>,
@@ -70,6 +154,7 @@ impl Sandbox {
             ))?;
             Ok(Sandbox {
                 memory: ffi::WasmEdge_ModuleInstanceFindMemory(instance, name("memory")),
+                fuel: ffi::WasmEdge_ModuleInstanceFindGlobal(instance, name(meter::FUEL)),
                 instance: created(instance),
                 functions: Vec::new(),
                 executor: executor.clone(),
@@ -93,6 +178,29 @@ impl Sandbox {
             let found = NonNull::new(found)?;
             Some(ffi::WasmEdge_ValueGetI64(ffi::WasmEdge_GlobalInstanceGetValue(found.as_ptr())))
         }
+    }
+
+    /// What is called from now on is one call to the limits: it began at `now`.
+    pub(super) fn begin(&mut self, limits: &Limits, now: Instant) {
+        let fuel = self.executor.running.begin(limits, now);
+        if !self.fuel.is_null() {
+            // SAFETY: the global lives as long as the instance, and is an i64.
+            unsafe { ffi::WasmEdge_GlobalInstanceSetValue(self.fuel, ffi::WasmEdge_ValueGenI64(fuel)) };
+        }
+    }
+
+    /// The fuel that was used since then.
+    pub(super) fn fuel_used(&self) -> u64 {
+        if self.fuel.is_null() {
+            return 0;
+        }
+        // SAFETY: as above.
+        let left = unsafe { ffi::WasmEdge_ValueGetI64(ffi::WasmEdge_GlobalInstanceGetValue(self.fuel)) };
+        self.executor.running.used(left).unsigned_abs()
+    }
+
+    pub(super) fn running(&self) -> &Running {
+        &self.executor.running
     }
 
     /// The result's 64 lower bits; 0 if the function has none. WasmEdge checks the arguments against the function's type.

@@ -68,6 +68,7 @@ pub struct Worker {
     pub admin: SocketAddr,
     requests: Sender<Request>,
     stopping: Arc<AtomicBool>,
+    engine: Arc<Engine>,
     /// The loop, with the threads that end after it in the order in which they do.
     dispatcher: JoinHandle<Drained>,
     others: Vec<JoinHandle<()>>,
@@ -142,7 +143,7 @@ impl Worker {
             let engine = Arc::clone(&engine);
             let (deployment, done) = (Arc::clone(&deployment), done_sender.clone());
             let (warmed, warm) = bounded(1);
-            others.push(tasks::thread(&format!("executor-{number}"), move || {
+            others.push(tasks::thread_with(function::STACK, &format!("executor-{number}"), move || {
                 let mut pool = Pool::new(&engine, deployment.modules());
                 let prewarmed = pool.prewarm();
                 let failed = prewarmed.is_err();
@@ -235,6 +236,7 @@ impl Worker {
             admin,
             requests: requests_sender,
             stopping,
+            engine,
             dispatcher,
             others,
             intake,
@@ -248,7 +250,7 @@ impl Worker {
     /// questions are answered.
     pub async fn drain(self, timeout: Duration) -> Drained {
         self.stopping.store(true, Ordering::Relaxed);
-        let Worker { requests, dispatcher, others, intake, answering, console, _lock, .. } = self;
+        let Worker { requests, engine, dispatcher, others, intake, answering, console, _lock, .. } = self;
         let settled = tokio::task::spawn_blocking(move || {
             let _ = requests.send(Request::Drain { deadline: timeout });
             dispatcher.join().unwrap_or(Drained::Unsettled(0))
@@ -256,13 +258,13 @@ impl Worker {
         let drain = async {
             let (drained, ()) = tokio::join!(settled, intake.stop());
             let drained = drained.unwrap_or(Drained::Unsettled(0));
+            // A call that still runs is not waited for: its event is done again by the next worker.
+            engine.stop();
             // The loop and the listener have let go of all channels: the others end by themselves, the scribe after its
-            // last flush. An executor inside a call that does not end is left behind: nothing waits for it.
+            // last flush.
             let ended = tokio::task::spawn_blocking(move || {
                 for thread in others {
-                    if drained == Drained::AllSettled || thread.thread().name() == Some("scribe") {
-                        let _ = thread.join();
-                    }
+                    let _ = thread.join();
                 }
             });
             let _ = ended.await;
@@ -325,8 +327,7 @@ pub(super) fn load_functions(
     config: &Config,
     settings: &Settings,
 ) -> Result<Vec<Arc<Module>>, StartError> {
-    let limits =
-        function::Limits { output: u32::try_from(settings.function_max_output.0).unwrap_or(u32::MAX) };
+    let limits = function::Limits::of(settings);
     let mut modules = Vec::new();
     for function in &config.functions {
         let name = format!("{}/{}", function.namespace, function.name);

@@ -3,9 +3,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
+/// Of most threads.
+const STACK: usize = 2 << 20;
+
 /// A named thread of the worker. If it panics the process ends: a worker that lacks a thread would stand still and
 /// look alive, whereas one that starts again goes on from what is on disk.
 pub fn thread<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    thread_with(STACK, name, body)
+}
+
+/// The same with a stack of so many bytes, of which what is not used takes up nothing.
+pub fn thread_with<T: Send + 'static>(
+    stack: usize,
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
     let called = name.to_owned();
     let body = move || {
         catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
@@ -15,6 +27,7 @@ pub fn thread<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + '
     };
     std::thread::Builder::new()
         .name(name.to_owned())
+        .stack_size(stack)
         .spawn(body)
         .unwrap_or_else(|error| panic!("could not start the thread {name}: {error}"))
 }

@@ -106,8 +106,8 @@ impl Session {
     }
 }
 
-/// "in 24.3 us (41 a second)" to "in [TIME] ([RATE] a second)"; and of the spaces that make columns one is left: they are
-/// as wide as the times in them.
+/// "in 24.3 us (41 a second)" to "in [TIME] ([RATE] a second)"; fuel is as the guest's compiler will have it; and of the
+/// spaces that make columns one is left: they are as wide as the times in them.
 fn steady_times(line: &str) -> String {
     let mut words = line.split(' ').filter(|word| !word.is_empty()).peekable();
     let mut out: Vec<String> = Vec::new();
@@ -120,6 +120,8 @@ fn steady_times(line: &str) -> String {
             words.next();
         } else if number(word.trim_start_matches('(')) && next == "a" {
             out.push("([RATE]".to_owned());
+        } else if number(word) && next == "units" {
+            out.push("[FUEL]".to_owned());
         } else {
             out.push(word.to_owned());
         }

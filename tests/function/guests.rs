@@ -1,4 +1,5 @@
 //! Guests for the tests of functions: the example, as functions/build makes it, and tiny ones written as text.
+#![allow(dead_code, reason = "each test uses some of them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,9 +30,13 @@ pub(crate) fn load(wasm: &[u8]) -> Result<Arc<Module>, LoadError> {
 }
 
 pub(crate) fn load_within(engine: &Engine, wasm: &[u8]) -> Result<Arc<Module>, LoadError> {
+    load_with(engine, wasm, Limits { output: 4_096, ..Limits::default() })
+}
+
+pub(crate) fn load_with(engine: &Engine, wasm: &[u8], limits: Limits) -> Result<Arc<Module>, LoadError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), wasm).unwrap();
-    Module::load(engine, "guest", file.path(), Limits { output: 4_096 })
+    Module::load(engine, "guest", file.path(), limits)
 }
 
 /// A module with the exports of ABI 1; its input is at 1,024. `$input` in `handle` is the input's first byte.

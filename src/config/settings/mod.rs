@@ -150,6 +150,8 @@ settings! {
     journal_max_bytes: Bytes = "journal.max-bytes", "8GiB", "1MiB"..="1024TiB", "the journal's room on disk";
     function_cache: PathBuf = "function.cache", "<data.dir>/aot", ""..="", "where compiled functions are kept";
     function_max_output: Bytes = "function.max-output", "1MiB", "1KiB"..="1GiB", "the largest answer of a function";
+    function_timeout: Duration = "function.timeout", "30s", "1ms"..="24h",
+        "how long one call of a function may take before it is stopped";
     log_level: LogLevel = "log.level", "info", ""..="", "the least grave lines that are logged";
     log_format: LogFormat = "log.format", "auto", ""..="", "text for people, json for machines; auto: by the terminal";
     secrets_dir: PathBuf = "secrets.dir", "secrets", ""..="", "where secrets are kept, as `<name>/<key>`";

@@ -1,0 +1,187 @@
+//! What a function may use, and what the host knows of the call that runs.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::meter;
+use crate::config::Settings;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one output.
+    pub output: u32,
+    /// The time of one call.
+    pub timeout: Duration,
+    /// The fuel of one call; `None`: as much as it takes in its time.
+    pub fuel: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { output: 1 << 20, timeout: Duration::from_secs(30), fuel: None }
+    }
+}
+
+impl Limits {
+    /// Of every function, as long as documents can't say otherwise.
+    pub fn of(settings: &Settings) -> Limits {
+        Limits {
+            output: u32::try_from(settings.function_max_output.0).unwrap_or(u32::MAX),
+            timeout: settings.function_timeout,
+            fuel: None,
+        }
+    }
+
+    /// Of a start function and `_initialize` together. An event may wait for them, so they get no more than this.
+    pub const START: Duration = Duration::from_secs(5);
+
+    pub(super) fn at_start(self) -> Limits {
+        Limits { timeout: self.timeout.min(Limits::START), fuel: None, ..self }
+    }
+}
+
+/// Why the host ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    Deadline,
+    Fuel,
+    /// Every call is to end.
+    Engine,
+}
+
+/// How much fuel a guest gets at a time: between two looks at the clock it runs for a millisecond or less.
+const SLICE: i64 = 1_000_000;
+
+/// No timeout is longer: a moment too far away has no number.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
+/// The call that runs, as the host sees it. One thread has one, for one call after the other.
+pub(super) struct Running {
+    deadline: Cell<Instant>,
+    /// All the fuel that the call may use.
+    limit: Cell<i64>,
+    /// What it was given so far.
+    given: Cell<i64>,
+    growth_refused: Cell<bool>,
+    too_deep: Cell<bool>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Running {
+    pub(super) fn new(stopped: Arc<AtomicBool>) -> Running {
+        Running {
+            deadline: Cell::new(Instant::now()),
+            limit: Cell::new(0),
+            given: Cell::new(0),
+            growth_refused: Cell::new(false),
+            too_deep: Cell::new(false),
+            stopped,
+        }
+    }
+
+    /// A call begins, at `now`. Returns the fuel that it begins with.
+    pub(super) fn begin(&self, limits: &Limits, now: Instant) -> i64 {
+        self.deadline.set(now + limits.timeout.min(LONGEST));
+        let limit = limits.fuel.map_or(i64::MAX, |fuel| i64::try_from(fuel).unwrap_or(i64::MAX));
+        self.limit.set(limit);
+        self.given.set(limit.min(SLICE));
+        self.growth_refused.set(false);
+        self.too_deep.set(false);
+        self.given.get()
+    }
+
+    /// The fuel that was used, where `left` is left of what was given.
+    pub(super) fn used(&self, left: i64) -> i64 {
+        self.given.get() - left
+    }
+
+    /// The guest's fuel is below zero: what it has from now on.
+    pub(super) fn tick(&self, left: i64) -> Result<i64, Stop> {
+        let used = self.used(left);
+        if used > self.limit.get() {
+            return Err(Stop::Fuel);
+        }
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Stop::Engine);
+        }
+        if Instant::now() >= self.deadline.get() {
+            return Err(Stop::Deadline);
+        }
+        let next = SLICE.min(self.limit.get() - used);
+        self.given.set(used + next);
+        Ok(next)
+    }
+
+    pub(super) fn note(&self, what: i32) {
+        match what {
+            meter::NO_GROWTH => self.growth_refused.set(true),
+            meter::TOO_DEEP => self.too_deep.set(true),
+            _ => {}
+        }
+    }
+
+    pub(super) fn growth_refused(&self) -> bool {
+        self.growth_refused.get()
+    }
+
+    pub(super) fn too_deep(&self) -> bool {
+        self.too_deep.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running(limits: &Limits) -> (Running, i64) {
+        let running = Running::new(Arc::default());
+        let fuel = running.begin(limits, Instant::now());
+        (running, fuel)
+    }
+
+    #[test]
+    fn fuel_comes_in_slices_up_to_the_limit() {
+        let (running, fuel) = running(&Limits { fuel: Some(2_500_000), ..Limits::default() });
+        assert_eq!(fuel, SLICE);
+        assert_eq!(running.tick(-7), Ok(SLICE));
+        assert_eq!(running.used(SLICE), 1_000_007);
+        assert_eq!(running.tick(-3), Ok(499_990));
+        assert_eq!(running.tick(-1), Err(Stop::Fuel));
+        assert_eq!(running.used(-1), 2_500_001);
+    }
+
+    #[test]
+    fn what_is_used_to_the_last_unit_is_within_the_limit() {
+        let (running, fuel) = running(&Limits { fuel: Some(100), ..Limits::default() });
+        assert_eq!((fuel, running.used(0)), (100, 100));
+        assert_eq!(running.tick(-1), Err(Stop::Fuel));
+    }
+
+    #[test]
+    fn one_charge_may_be_larger_than_many_slices() {
+        let (running, _) = running(&Limits::default());
+        assert_eq!(running.tick(-300 * SLICE), Ok(SLICE));
+        assert_eq!(running.used(SLICE), 301 * SLICE);
+    }
+
+    #[test]
+    fn the_deadline_is_looked_at_at_every_tick() {
+        let (running, fuel) = running(&Limits { timeout: Duration::ZERO, ..Limits::default() });
+        assert_eq!(fuel, SLICE);
+        assert_eq!(running.tick(-1), Err(Stop::Deadline));
+        running.begin(&Limits::default(), Instant::now());
+        assert_eq!(running.tick(-1), Ok(SLICE));
+    }
+
+    #[test]
+    fn what_is_noted_is_of_one_call() {
+        let (running, _) = running(&Limits::default());
+        running.note(meter::NO_GROWTH);
+        running.note(meter::TOO_DEEP);
+        assert!(running.growth_refused() && running.too_deep());
+        running.begin(&Limits::default(), Instant::now());
+        assert!(!running.growth_refused() && !running.too_deep());
+    }
+}
