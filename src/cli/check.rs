@@ -10,7 +10,7 @@ use super::options::Options;
 use super::out::{plural, print};
 use super::style::{GOOD, PLAIN};
 use super::table::{Align, Table};
-use crate::config::{Config, Origin, Settings};
+use crate::config::{Config, Origin, Settings, Trigger};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -33,6 +33,7 @@ A trigger and the function that it feeds, as they stand in triggers/orders.yaml:
 Examples:
   weir check
   weir check triggers/orders.yaml
+  weir check --select team=payments,tier!=test
   weir check --show-origin --config deploy/weir.yaml")]
 pub struct Check {
     /// Files and directories of triggers, brokers and functions [default: the setting 'triggers']
@@ -40,29 +41,39 @@ pub struct Check {
     /// Show every setting with its value and which of flag, environment, file and default it is from
     #[arg(long)]
     show_origin: bool,
+    #[command(flatten)]
+    select: documents::Select,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
 }
 
 impl Check {
     pub fn main(&self) -> Outcome {
-        let (settings, of_settings) = self.options.load(&[])?;
+        let (settings, of_settings) = self.options.load(&[self.select.setting()])?;
         if self.show_origin {
             let file = self.options.file().unwrap_or_default();
             print(origins(&settings, &file))?;
         }
         let loaded = documents::load_with_tests(&self.paths, &settings, &|_| true);
         let cases = loaded.tests.iter().map(|test| test.cases.len()).sum();
-        let (config, files) = documents::accept(&of_settings, loaded)?;
+        let (mut config, files) = documents::accept(&of_settings, loaded)?;
+        documents::select(&mut config, &settings)?;
         let counted = counted(&config, cases);
-        print(format_args!("{GOOD}ok{PLAIN}: {counted} in {}\n", plural(files as u64, "file")))
+        print(format_args!("{GOOD}ok{PLAIN}: {counted} in {}\n", plural(files as u64, "file")))?;
+        if config.deselected.is_empty() {
+            return Ok(());
+        }
+        let all = config.triggers.len() + config.deselected.len();
+        let (selected, of) = (config.triggers.iter().map(Trigger::full_name), plural(all as u64, "trigger"));
+        let names = selected.collect::<Vec<_>>().join(", ");
+        print(format_args!("'{}' selects {} of {of}: {names}\n", settings.select, config.triggers.len()))
     }
 }
 
 /// What there always is, and what else there is.
 fn counted(config: &Config, cases: usize) -> String {
     let always = [
-        (config.triggers.len(), "trigger"),
+        (config.triggers.len() + config.deselected.len(), "trigger"),
         (config.functions.len(), "function"),
         (config.brokers.len(), "broker"),
     ];

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+
 use super::exit::Failed;
 use super::options::say_all;
 use super::out::plural;
@@ -33,6 +35,27 @@ fn without_trigger(paths: &[PathBuf], mut loaded: Loaded) -> Loaded {
             .help("write one ('weir check --help' shows how), or name other paths");
     }
     loaded
+}
+
+/// Which of the documents' triggers a command is about.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Select {
+    /// Only triggers whose labels match, as kubectl has it: team=a, team!=a, team, !team, 'team in (a,b)'; several: all of
+    /// them (setting select)
+    #[arg(long, value_name = "LABELS")]
+    select: Vec<String>,
+}
+
+impl Select {
+    pub fn setting(&self) -> (&'static str, Option<String>) {
+        ("select", (!self.select.is_empty()).then(|| self.select.join(",")))
+    }
+}
+
+/// What is left to other workers is among the deselected from here on.
+pub fn select(config: &mut Config, settings: &Settings) -> Result<(), Failed> {
+    let selected = config.select(&settings.select);
+    selected.map_err(|nothing| Failed::configuration(nothing.message).help(nothing.help))
 }
 
 /// Says everything about settings and documents, before any of it is refused.

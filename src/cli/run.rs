@@ -26,6 +26,7 @@ Examples:
   weir run
   weir run deploy/triggers --data-dir /var/lib/weir
   weir run --http 0.0.0.0:8080 --set http.max-body=4MiB
+  weir run --select team=payments --data-dir data/payments     a worker of a team's own
   WEIR_LOG_LEVEL=debug weir run       every setting is a variable too: weir check --show-origin")]
 pub struct Run {
     /// Files and directories of triggers, brokers and functions [default: the setting 'triggers']
@@ -39,6 +40,8 @@ pub struct Run {
     /// How many threads run functions (setting executors) [default: one per core]
     #[arg(long, value_name = "N")]
     executors: Option<String>,
+    #[command(flatten)]
+    select: documents::Select,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
 }
@@ -49,12 +52,14 @@ impl Run {
             ("http.address", self.http.clone()),
             ("admin.address", self.admin.clone()),
             ("executors", self.executors.clone()),
+            self.select.setting(),
         ];
         let (settings, of_settings) = self.options.load(&more)?;
-        let (config, _) =
-            documents::accept(&of_settings, documents::load(&self.paths, &settings)).map_err(|mistakes| {
+        let (mut config, _) = documents::accept(&of_settings, documents::load(&self.paths, &settings))
+            .map_err(|mistakes| {
                 mistakes.help("nothing was started: correct them first; 'weir check' looks again")
             })?;
+        documents::select(&mut config, &settings)?;
         let format = match settings.log_format {
             LogFormat::Auto => log::Format::Auto,
             LogFormat::Text => log::Format::Text,
@@ -82,6 +87,7 @@ async fn run(config: &Config, settings: &Settings) -> Outcome {
         http = %worker.http,
         admin = %worker.admin,
         triggers = config.triggers.len(),
+        deselected = config.deselected.len(),
         functions = config.functions.len(),
         "ready for events"
     );

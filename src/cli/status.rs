@@ -34,7 +34,14 @@ impl StatusOf {
         };
         match self.format {
             Format::Json => out::print(text),
-            Format::Table => stored::lines(&text)?.iter().map(table).try_for_each(out::print),
+            Format::Table => stored::lines(&text)?.iter().try_for_each(|status| {
+                out::print(table(status))?;
+                if status.limited.is_empty() {
+                    Ok(())
+                } else {
+                    out::print(format_args!("\n{}", limited(status)))
+                }
+            }),
         }
     }
 }
@@ -53,5 +60,27 @@ fn table(status: &StatusAnswer) -> Table {
     ];
     let mut table = Table::new(&columns.map(|(name, _)| (name, Align::Right)));
     table.row(columns.map(|(_, count)| count.to_string()).to_vec());
+    table
+}
+
+fn limited(status: &StatusAnswer) -> Table {
+    let mut table = Table::new(&[
+        ("LIMITED TRIGGER", Align::Left),
+        ("AT ONCE", Align::Right),
+        ("RATE", Align::Left),
+        ("RUNNING", Align::Right),
+        ("WAITING", Align::Right),
+        ("PARKED", Align::Right),
+    ]);
+    for of in &status.limited {
+        table.row(vec![
+            of.trigger.clone(),
+            of.max_concurrency.map_or_else(|| "-".into(), |most| most.to_string()),
+            of.rate_limit.clone().unwrap_or_else(|| "-".into()),
+            of.running.to_string(),
+            of.waiting.to_string(),
+            of.parked.to_string(),
+        ]);
+    }
     table
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::dispatch::Order;
+use crate::dispatch::{Order, Policy};
 use crate::event::Uid;
 
 use super::delivery::Delivery;
@@ -76,7 +76,7 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
             }
         })
         .collect();
-    Config { brokers, triggers, functions, sources, sinks, billing }
+    Config { brokers, triggers, deselected: Vec::new(), functions, sources, sinks, billing }
 }
 
 fn uid_of_broker(namespace: &str, name: &str) -> Uid {
@@ -196,8 +196,9 @@ impl<'d> Link<'d> {
             filter: draft.filter.clone()?,
             data: draft.data.clone()?,
             function: function?,
-            policy,
+            policy: Policy { flow: draft.flow?, ..policy },
             dead_letter,
+            labels: draft.labels.clone(),
             origins: draft.delivery.origins(inherited, order),
             place: format!("{}:{}", document.place.text.name, document.place.span.line),
         })

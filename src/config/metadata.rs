@@ -1,5 +1,7 @@
 //! A document's `metadata`: its name, its namespace and what is annotated.
 
+use std::collections::BTreeMap;
+
 use super::diagnostic::Report;
 use super::node::{Entry, Kind, Node};
 use super::reader::{self, Fields};
@@ -62,6 +64,11 @@ impl<'n> Metadata<'n> {
     /// The value of a label, as of an annotation.
     pub(super) fn label(&self, name: &str) -> Option<&'n Node> {
         self.labels.iter().find(|entry| *entry.key == *name).map(|entry| &entry.value)
+    }
+
+    pub(super) fn labels(&self) -> BTreeMap<String, String> {
+        let texts = self.labels.iter().filter_map(|entry| Some((&entry.key, entry.value.text()?)));
+        texts.map(|(key, value)| (key.to_string(), value.to_owned())).collect()
     }
 
     /// Annotations of `prefix` that are none of `known`.

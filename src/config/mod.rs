@@ -14,6 +14,7 @@ pub mod diagnostic;
 mod document;
 mod files;
 mod filters;
+mod flow;
 mod function;
 mod inside;
 mod kafka_security;
@@ -33,6 +34,7 @@ mod reference;
 mod scalar;
 pub mod secret;
 mod secret_key;
+mod select;
 mod server;
 pub mod settings;
 mod sink;
@@ -58,6 +60,7 @@ pub use nats_source::NatsSource;
 pub use origins::{Origins, SaidBy};
 pub use quantity::{as_iso, duration};
 pub use secret::{Secret, SecretRef};
+pub use select::{NoSelector, Selector};
 pub use server::Server;
 pub use settings::{Origin, Settings, load_settings};
 pub use sink::{ContentMode, Sink, Writes};
@@ -66,7 +69,7 @@ pub use test::Test;
 pub use text::Place;
 pub use tls::{Certificate, Tls};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,10 +87,32 @@ pub struct Config {
     /// By namespace and name; `default` in `default` is always among them.
     pub brokers: Vec<Broker>,
     pub triggers: Vec<Trigger>,
+    /// Those that this worker is not to run.
+    pub deselected: Vec<Trigger>,
     pub functions: Vec<Function>,
     pub sources: Vec<Source>,
     pub sinks: Vec<Sink>,
     pub billing: Vec<BillingSink>,
+}
+
+impl Config {
+    /// Leaves to other workers what is not selected. Refused if nothing is: says what could be.
+    pub fn select(&mut self, selector: &Selector) -> Result<(), NoSelector> {
+        let all = std::mem::take(&mut self.triggers);
+        let there_are = !all.is_empty();
+        let (selected, others) = all.into_iter().partition(|trigger| selector.matches(&trigger.labels));
+        (self.triggers, self.deselected) = (selected, others);
+        if !there_are || !self.triggers.is_empty() {
+            return Ok(());
+        }
+        let labels = Selector::listed(self.deselected.iter().map(|trigger| &trigger.labels));
+        let help = match labels.as_str() {
+            "" => "they have no labels: write some below metadata.labels".into(),
+            labels => format!("their labels: {labels}"),
+        };
+        let message = format!("'{selector}' selects none of the {} triggers", self.deselected.len());
+        Err(NoSelector { message, help })
+    }
 }
 
 /// A named stream of events.
@@ -110,6 +135,7 @@ pub struct Trigger {
     pub function: usize,
     pub policy: Policy,
     pub dead_letter: DeadLetterTo,
+    pub labels: BTreeMap<String, String>,
     /// Which document says each field of the policy.
     pub origins: Origins,
     /// File and line of its name.
@@ -117,6 +143,11 @@ pub struct Trigger {
 }
 
 impl Trigger {
+    /// As the journal has it.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
     /// All that it wants of an event.
     pub fn criteria(&self) -> Criteria {
         Criteria { filter: self.filter.clone(), data: self.data.clone() }

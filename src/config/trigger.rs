@@ -1,12 +1,15 @@
 //! The Trigger document: which events of a broker go to which function, and how.
 
-use crate::dispatch::Order;
+use std::collections::BTreeMap;
+
+use crate::dispatch::{Flow, Order};
 use crate::trigger::{DataFilter, Filter};
 
 use super::data_filter::{self, DATA_FILTER};
 use super::delivery::Delivery;
 use super::diagnostic::Report;
 use super::filters;
+use super::flow;
 use super::later;
 use super::metadata::Metadata;
 use super::node::Node;
@@ -26,6 +29,8 @@ pub(super) struct Draft {
     pub subscriber: Option<Subscriber>,
     pub delivery: Delivery,
     pub order: Option<Order>,
+    pub flow: Option<Flow>,
+    pub labels: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug)]
@@ -42,7 +47,9 @@ pub(super) fn read(
 ) -> Option<Draft> {
     let order = order(metadata, report);
     let data = data_filter::read(metadata, report);
-    metadata.check_annotations("weir.dev/", &[ORDER, DATA_FILTER], report);
+    let flow = flow::read(metadata, report);
+    let known = [ORDER, DATA_FILTER, flow::CONCURRENCY, flow::RATE];
+    metadata.check_annotations("weir.dev/", &known, report);
     metadata.check_annotations("kafka.eventing.knative.dev/delivery", &[KNATIVE_ORDER], report);
     let namespace = metadata.namespace();
     let mut spec = Fields::of(document.required("spec")?, "Trigger.spec", report)?;
@@ -53,7 +60,8 @@ pub(super) fn read(
         subscriber.and_then(|node| subscribed(node, spec.below("subscriber"), namespace, report));
     let delivery = Delivery::read(&mut spec, namespace, report);
     spec.finish(report);
-    Some(Draft { broker, filter, data, subscriber, delivery, order })
+    let labels = metadata.labels();
+    Some(Draft { broker, filter, data, subscriber, delivery, order, flow, labels })
 }
 
 fn order(metadata: &Metadata<'_>, report: &mut Report<'_>) -> Option<Order> {

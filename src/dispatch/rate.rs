@@ -1,6 +1,7 @@
 //! How often: a token bucket. It keeps what time has brought in whole numbers and never rounds it, so that it is exact
 //! over any time.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::time::Moment;
@@ -12,6 +13,19 @@ pub struct Rate {
     pub count: u32,
     pub per: Duration,
     pub burst: u32,
+}
+
+/// As it is written: `100/s burst 200`.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rate { count, per, burst } = self;
+        match per.as_secs() {
+            1 => write!(f, "{count}/s burst {burst}"),
+            60 => write!(f, "{count}/m burst {burst}"),
+            3600 => write!(f, "{count}/h burst {burst}"),
+            seconds => write!(f, "{count}/{seconds}s burst {burst}"),
+        }
+    }
 }
 
 /// In any time t, `burst` and what the rate gives in t are taken from it at most.

@@ -20,6 +20,7 @@ use super::errand::{Errand, Progress, Triggers};
 use super::query::{Query, Store};
 use super::scribe::Commission;
 use super::tasks;
+use crate::dispatch::Traffic;
 
 /// The version of what is said over the socket.
 pub const PROTOCOL: u32 = 2;
@@ -48,7 +49,7 @@ pub enum Ask {
     Errand(Errand),
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct StatusAnswer {
     pub arrived: u64,
     pub settled: u64,
@@ -60,6 +61,22 @@ pub struct StatusAnswer {
     /// Deliveries in memory that wait for a retry, or behind one.
     pub held: u64,
     /// Deliveries written aside until it is their time.
+    pub parked: u64,
+    /// The triggers with limits.
+    #[serde(default)]
+    pub limited: Vec<Limited>,
+}
+
+/// What a trigger with limits is doing.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Limited {
+    pub trigger: String,
+    /// As its annotations say it.
+    pub max_concurrency: Option<u64>,
+    pub rate_limit: Option<String>,
+    pub running: u64,
+    /// Ready in memory, for a slot or a token.
+    pub waiting: u64,
     pub parked: u64,
 }
 
@@ -228,7 +245,23 @@ impl From<Status> for StatusAnswer {
             events_in_flight: status.events as u64,
             held: status.held as u64,
             parked: status.parked as u64,
+            limited: status
+                .traffic
+                .into_iter()
+                .map(|(trigger, traffic)| limited(trigger, &traffic))
+                .collect(),
         }
+    }
+}
+
+fn limited(trigger: String, traffic: &Traffic) -> Limited {
+    Limited {
+        trigger,
+        max_concurrency: traffic.flow.concurrency.map(|most| most as u64),
+        rate_limit: traffic.flow.rate.map(|rate| rate.to_string()),
+        running: traffic.running as u64,
+        waiting: traffic.waiting as u64,
+        parked: traffic.parked as u64,
     }
 }
 

@@ -11,7 +11,7 @@ use super::deployment::Deployment;
 use super::executor::{Attempted, Done, Job};
 use super::report::{self, Left, Report};
 use super::scribe::{Batch, Settled};
-use crate::dispatch::{Core, Counts, Effect, Input, Keys, Progress, Stub, Table};
+use crate::dispatch::{Core, Counts, Effect, Input, Keys, Progress, Stub, Table, Traffic};
 use crate::event::segment::Ended;
 use crate::event::{Epoch, Uid};
 use crate::sink::parking::Label;
@@ -47,7 +47,7 @@ pub enum Request {
     },
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Status {
     pub counts: Counts,
     pub events: usize,
@@ -55,6 +55,8 @@ pub struct Status {
     /// In memory, waiting for a retry or behind one.
     pub held: usize,
     pub parked: usize,
+    /// Of the triggers with limits, by "namespace/name".
+    pub traffic: Vec<(String, Traffic)>,
     pub draining: bool,
 }
 
@@ -325,12 +327,21 @@ impl Dispatcher {
                     deliveries: self.core.deliveries_in_flight(),
                     held: self.core.held(),
                     parked: self.core.parked(),
+                    traffic: self.traffic(),
                     draining: self.draining.is_some(),
                 };
                 // Who asked may have gone.
                 let _ = answer.try_send(status);
             }
         }
+    }
+
+    fn traffic(&self) -> Vec<(String, Traffic)> {
+        let named = |traffic: Traffic| {
+            let trigger = self.deployment.triggers.get(traffic.trigger as usize)?;
+            Some((trigger.name.clone(), traffic))
+        };
+        self.core.traffic().filter_map(named).collect()
     }
 
     fn drained(&mut self) -> Option<Drained> {

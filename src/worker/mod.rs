@@ -33,6 +33,7 @@ pub mod recovery;
 pub mod rehearsal;
 pub mod report;
 pub mod scribe;
+mod selection;
 pub mod shutdown;
 pub mod start;
 pub mod tasks;

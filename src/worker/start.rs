@@ -23,6 +23,7 @@ use super::lock::Lock;
 use super::query::Store;
 use super::recovery::Recovered;
 use super::scribe::{Answers, Disk, Scribe};
+use super::selection;
 use super::tasks;
 use crate::config::settings::Bytes;
 use crate::config::{Config, SecretRef, Settings};
@@ -101,12 +102,16 @@ impl Worker {
             journal_bytes: settings.journal_max_bytes.0,
         };
         let (archive, recovered) =
-            Archive::open(Arc::clone(&store), limits, |uid| deployment.is_known(uid), unix_nanos())
+            Archive::open(Arc::clone(&store), limits, |uid| is_known(&deployment, config, uid), unix_nanos())
                 .map_err(|e| failed("what the last worker left can't be gone on with", e))?;
         let Recovered { progress, ended, parked, waiting, gone } = recovered;
         if gone > 0 {
             tracing::warn!(deliveries = gone, "parked for triggers that are gone: dead letters now");
         }
+        selection::note(data, config, waiting)
+            .map_err(|reason| failed("the selection can't be run", reason))?;
+        selection::say(config);
+        let parked = selection::leave_out(config, parked);
 
         let queue_uid = Uid::of_document("weir", "Queue", "embedded");
         let executors = executor_count(settings);
@@ -346,6 +351,11 @@ pub(super) fn load_functions(
         modules.push(module);
     }
     Ok(modules)
+}
+
+/// Not gone: what is not selected is run by another worker, or by this one's next life.
+fn is_known(deployment: &Deployment, config: &Config, trigger: Uid) -> bool {
+    deployment.is_known(trigger) || config.deselected.iter().any(|other| other.uid == trigger)
 }
 
 fn executor_count(settings: &Settings) -> usize {

@@ -254,6 +254,9 @@ fn trigger() -> Kind {
     kind.delivery();
     kind.annotation("weir.dev/delivery.order", Change, "ordered");
     kind.annotation("weir.dev/data-filter", Change, "/amount > 5");
+    kind.of_metadata("metadata.labels", Change, json!({"metadata": {"labels": {"team": "payments"}}}));
+    kind.annotation("weir.dev/max-concurrency-per-worker", Change, "4");
+    kind.annotation("weir.dev/rate-limit-per-worker", Change, "100/s");
     kind.annotation("kafka.eventing.knative.dev/delivery.order", Change, "ordered");
     kind
 }

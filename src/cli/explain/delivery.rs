@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Route, full};
 use crate::config::{Config, DeadLetterTo, SaidBy, as_iso};
-use crate::dispatch::{Backoff, Order};
+use crate::dispatch::{Backoff, Flow, Order};
 use crate::event::Event;
 
 /// A field, by its name in YAML.
@@ -35,13 +35,17 @@ pub(super) fn rows(route: &Route<'_>, config: &Config) -> Vec<Row> {
         Order::Unordered => "unordered",
     };
     let (value, shown) = dead_letter(route, config);
-    vec![
+    let mut rows = vec![
         Row::new("retry", policy.retry, origins.retry),
         Row::new("backoffPolicy", backoff, origins.backoff),
         Row::new("backoffDelay", as_iso(policy.delay), origins.delay),
         Row::new("order", order, origins.order),
         Row { shown, ..Row::new("deadLetterSink", value, origins.dead_letter) },
-    ]
+    ];
+    let Flow { concurrency, rate } = policy.flow;
+    rows.extend(concurrency.map(|most| Row::new("max-concurrency-per-worker", most, SaidBy::Trigger)));
+    rows.extend(rate.map(|rate| Row::new("rate-limit-per-worker", rate.to_string(), SaidBy::Trigger)));
+    rows
 }
 
 /// For programs and for people, as the lane.

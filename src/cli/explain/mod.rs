@@ -45,6 +45,8 @@ pub struct Explain {
     /// A text for people, JSON for programs: an object an event, a line each
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    #[command(flatten)]
+    select: documents::Select,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
 }
@@ -80,14 +82,16 @@ impl Explain {
         if self.event.is_none() && !self.asked.is_made() {
             return Err(Failed::usage("no event: name a file (- for standard input), or say --type"));
         }
-        let settings = self.options.settings()?;
+        let (settings, of_settings) = self.options.load(&[self.select.setting()])?;
+        refuse(&of_settings)?;
         // With --type there is no file of an event: the first argument is a path like the others.
         let made = self.asked.is_made();
         let first = self.event.as_ref().filter(|_| made);
         let paths: Vec<PathBuf> = first.into_iter().chain(&self.paths).cloned().collect();
         let loaded = documents::load(&paths, &settings);
         refuse(&loaded.diagnostics)?;
-        let config = loaded.config.unwrap_or_default();
+        let mut config = loaded.config.unwrap_or_default();
+        documents::select(&mut config, &settings)?;
         let (broker, triggers) = self.find(&config)?;
         let bodies = self.asked.bodies(self.event.as_deref())?;
         let mut unrouted = false;
@@ -134,7 +138,10 @@ fn trigger<'c>(config: &'c Config, wanted: &str) -> Result<&'c Trigger, Failed> 
     let found = config.triggers.iter().find(|t| t.namespace == namespace && t.name == name);
     found.ok_or_else(|| {
         let known: Vec<String> = config.triggers.iter().map(named).collect();
-        missing(format!("there is no trigger {namespace}/{name}"), &known)
+        match config.deselected.iter().any(|t| t.namespace == namespace && t.name == name) {
+            true => missing(format!("the trigger {namespace}/{name} is not selected"), &known),
+            false => missing(format!("there is no trigger {namespace}/{name}"), &known),
+        }
     })
 }
 

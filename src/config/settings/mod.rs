@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::secret::SecretRef;
+use super::select::Selector;
 use value::{Value, Wrong};
 
 /// Which layer a value is from: the first of flag, environment, file and default that says one.
@@ -156,4 +157,6 @@ settings! {
     log_format: LogFormat = "log.format", "auto", ""..="", "text for people, json for machines; auto: by the terminal";
     secrets_dir: PathBuf = "secrets.dir", "secrets", ""..="", "where secrets are kept, as `<name>/<key>`";
     triggers: Vec<PathBuf> = "triggers", "triggers", ""..="", "files and directories of documents";
+    select: Selector = "select", "", ""..="",
+        "only the triggers whose labels match: `team=payments,tier in (gold, silver),!legacy`; none: all of them";
 }

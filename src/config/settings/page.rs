@@ -10,7 +10,8 @@ a test holds it to that, and `UPDATE_EXPECTED=1 cargo test --test cli` writes it
 
 A setting is taken from the first of these that says it:
 
-1. the command line: `--set http.max-body=4MiB`, or a flag of its own (`--http`, `--admin`, `--data-dir`, `--executors`);
+1. the command line: `--set http.max-body=4MiB`, or a flag of its own (`--http`, `--admin`, `--data-dir`, `--executors`,
+   `--select`);
 2. the environment: `WEIR_HTTP_MAX_BODY=4MiB`;
 3. the file: `weir.yaml`, or the one that `--config` or `WEIR_CONFIG` names. A dot is a level:
    `http: {max-body: 4MiB}`. [weir.example.yaml](weir.example.yaml) has them all;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::super::quantity;
 use super::super::secret::SecretRef;
+use super::super::select::{NoSelector, Selector};
 use super::super::spelling::{did_you_mean, listed};
 
 /// Why a text is no such value, and what to write instead.
@@ -141,6 +142,19 @@ impl Value for Vec<PathBuf> {
 
     fn show(&self) -> String {
         self.iter().map(PathBuf::show).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// Kubernetes' syntax; nothing selects all.
+impl Value for Selector {
+    const KIND: &'static str = "label selector";
+
+    fn parse(text: &str) -> Result<Selector, Wrong> {
+        Selector::parse(text).map_err(|NoSelector { message, help }| Wrong::new(message, help))
+    }
+
+    fn show(&self) -> String {
+        if self.selects_all() { "all".into() } else { self.to_string() }
     }
 }
 
