@@ -11,6 +11,7 @@ mod function;
 mod meter;
 mod process;
 mod publisher;
+mod routing;
 mod sample;
 mod whole;
 
@@ -18,9 +19,10 @@ use meter::Table;
 
 type Part = (&'static str, fn(&Table));
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("codecs", codecs::measure),
     ("deciding", deciding::measure),
+    ("routing", routing::measure),
     ("core", core::measure),
     ("function", function::measure),
     ("disk", disk::measure),

@@ -69,19 +69,6 @@ impl Filter {
             Filter::Cesql(expression) => expression.matches(event),
         }
     }
-
-    /// The one value of `name` that can match, if the filter asks for one: what an index can use.
-    pub fn wants(&self, name: &str) -> Option<&str> {
-        match self {
-            Filter::Attribute(wanted) if wanted.name() == name => wanted.text(),
-            Filter::All(filters) => filters.iter().find_map(|filter| filter.wants(name)),
-            Filter::Cesql(expression) => match expression.wants(name)?.as_slice() {
-                [one] => Some(one),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
 }
 
 /// Also what the filter can't decide: a missing attribute fails a match, and so meets the `not` of it.
@@ -175,15 +162,5 @@ mod tests {
         ] {
             assert_eq!(filter.matches(&event), expected, "{filter:?}");
         }
-    }
-
-    #[test]
-    fn what_an_index_can_use() {
-        let all = Filter::all([Filter::prefix(pair("type", "a")), Filter::exact(pair("type", "ab"))]);
-        assert_eq!(all.wants("type"), Some("ab"));
-        assert_eq!(cesql("source = 'b' AND type = 'a'").wants("type"), Some("a"));
-        assert_eq!(Filter::exact(pair("type", "")).wants("type"), None);
-        assert_eq!((!Filter::exact(pair("type", "a"))).wants("type"), None);
-        assert_eq!(Filter::any([Filter::exact(pair("type", "a"))]).wants("type"), None);
     }
 }

@@ -11,6 +11,7 @@ pub mod data;
 pub mod explain;
 pub mod filter;
 mod near;
+mod need;
 mod reach;
 pub mod routes;
 

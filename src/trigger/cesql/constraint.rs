@@ -1,17 +1,17 @@
 //! What must hold of one attribute for an expression to be true: what an index can use.
 
 use super::Value;
-use super::ast::{Expr, Link, Node, Operator};
+use super::ast::{Expr, Level, Link, Node, Operator};
+use super::check::CORE;
 
 /// The texts of which `name` must be one, in every event of which `expr` is true; `None`: nothing is known of it.
 pub(super) fn wanted<'e>(expr: &'e Expr, name: &str) -> Option<Vec<&'e str>> {
-    let is_it = |expr: &Expr| matches!(&expr.node, Node::Attribute(attribute) if **attribute == *name);
+    if let Some(texts) = equality(expr, name) {
+        return Some(texts);
+    }
     match &expr.node {
-        Node::In { operand, set, negated: false } if is_it(operand) => set.iter().map(text).collect(),
         Node::Chain { first, links } => match links.as_slice() {
-            // The type of the right operand decides: a text on the right is compared as text.
-            [link] if link.operator == Operator::Equal && is_it(first) => Some(vec![text(&link.operand)?]),
-            [link] if link.operator == Operator::Equal && is_it(&link.operand) => Some(vec![text(first)?]),
+            [link] if link.operator.level() == Level::Comparison => None,
             links => {
                 let mut all = wanted(first, name);
                 for link in links {
@@ -28,6 +28,34 @@ pub(super) fn wanted<'e>(expr: &'e Expr, name: &str) -> Option<Vec<&'e str>> {
         },
         _ => None,
     }
+}
+
+/// The same where `expr` asks for nothing else.
+pub(super) fn equality<'e>(expr: &'e Expr, name: &str) -> Option<Vec<&'e str>> {
+    let is_it = |expr: &Expr| matches!(&expr.node, Node::Attribute(attribute) if **attribute == *name);
+    match &expr.node {
+        // What is in the set, or stands on the left, becomes of the attribute's type: of an extension that came as a number,
+        // '05' is 5. The others are texts.
+        Node::In { operand, set, negated: false } if is_it(operand) && CORE.contains(&name) => {
+            set.iter().map(text).collect()
+        }
+        Node::Chain { first, links } => match links.as_slice() {
+            // The type of the right operand decides: a text on the right is compared as text.
+            [link] if link.operator == Operator::Equal && is_it(first) => Some(vec![text(&link.operand)?]),
+            [link] if link.operator == Operator::Equal && is_it(&link.operand) && CORE.contains(&name) => {
+                Some(vec![text(first)?])
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Of `name LIKE 'a%'` and `name LIKE '%a'`: the attribute, what it must begin with, and what it must end with.
+pub(super) fn ends(expr: &Expr) -> Option<(&str, &str, &str)> {
+    let Node::Like { operand, pattern, negated: false } = &expr.node else { return None };
+    let Node::Attribute(name) = &operand.node else { return None };
+    Some((name, pattern.begin().unwrap_or_default(), pattern.end().unwrap_or_default()))
 }
 
 /// What must each be true for `expr` to be, in place of which they can be asked one by one. Not what only counts as true
@@ -75,8 +103,27 @@ mod tests {
             ("type = 1", None),
             ("type = x", None),
             ("source = 'a'", None),
+            ("a1 = '5'", None),
         ] {
             assert_eq!(wanted(&parse(text).unwrap(), "type"), expected, "{text}");
+        }
+        // What came as the number 5 is equal to '05' there, and not here.
+        for (text, expected) in [("a = '05'", Some(vec!["05"])), ("'05' = a", None), ("a IN ('05')", None)] {
+            assert_eq!(wanted(&parse(text).unwrap(), "a"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_pattern_begins_and_ends_with() {
+        for (text, expected) in [
+            ("a LIKE 'x%'", Some(("a", "x", ""))),
+            ("a LIKE '%x_y%\\%z'", Some(("a", "", "%z"))),
+            ("a LIKE 'x'", Some(("a", "x", "x"))),
+            ("a LIKE '_x'", Some(("a", "", ""))),
+            ("a NOT LIKE 'x%'", None),
+            ("LOWER(a) LIKE 'x%'", None),
+        ] {
+            assert_eq!(ends(&parse(text).unwrap()), expected, "{text}");
         }
     }
 

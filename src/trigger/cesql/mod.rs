@@ -111,6 +111,21 @@ impl Expression {
         claims::equality(&self.root)
     }
 
+    /// The same where the expression asks for nothing else.
+    pub fn is_one_of(&self, attribute: &str) -> Option<Vec<&str>> {
+        constraint::equality(&self.root, attribute)
+    }
+
+    /// Of `a LIKE 'x%y'` and nothing else: the attribute, what it must begin with, and what it must end with.
+    pub fn ends(&self) -> Option<(&str, &str, &str)> {
+        constraint::ends(&self.root)
+    }
+
+    /// Calls `each` with every attribute that it asks for, some of them more than once.
+    pub fn attributes<'e>(&'e self, mut each: impl FnMut(&'e str)) {
+        self.root.attributes(&mut each);
+    }
+
     /// Whether it asks for these attributes at most.
     pub fn asks_only(&self, names: &[&str]) -> bool {
         let mut only = true;
