@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use weir::config::{DeadLetterTo, Severity, load, load_settings, load_text};
 use weir::dispatch::{Backoff, Order};
 use weir::event::Uid;
-use weir::trigger::DataFilter;
+use weir::trigger::{DataFilter, Filter};
 
 /// Written out by `UPDATE_EXPECTED=1`; read before it is committed.
 const EXPECTED: &str = "tests/mistakes/expected.txt";
@@ -89,7 +89,7 @@ items:
     assert_eq!(article.name, "process-payments");
     assert_eq!(article.uid, Uid::of_document("default", "Trigger", "process-payments"));
     assert_eq!(article.broker, config.brokers[0].uid);
-    assert_eq!((article.filter.wants("type"), &article.data), (Some("order.created"), &None));
+    assert_eq!((&article.filter, &article.data), (&exact("type", "order.created"), &None));
     assert_eq!((article.policy.order, article.dead_letter), (Order::Key, DeadLetterTo::Store));
     assert_eq!(config.functions[article.function].name, "payment");
     assert_eq!(config.functions[0].tenant, "default");
@@ -100,10 +100,11 @@ items:
     let policy = &inner.policy;
     assert_eq!((policy.retry, policy.backoff, policy.delay.as_secs()), (3, Backoff::Linear, 2));
     assert_eq!(policy.order, Order::Unordered);
-    assert_eq!(
-        (inner.filter.wants("type"), inner.filter.wants("source")),
-        (Some("order.created"), Some("shop"))
-    );
+    assert_eq!(inner.filter, Filter::all([exact("type", "order.created"), exact("source", "shop")]));
+}
+
+fn exact(attribute: &str, value: &str) -> Filter {
+    Filter::exact([(attribute.to_owned(), value.to_owned())])
 }
 
 #[test]

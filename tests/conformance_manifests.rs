@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use weir::config::{self, Initial, Loaded, Reads, Severity, SourceSink};
+use weir::trigger::Filter;
 use worker::{Home, Running, eventually, guests};
 
 /// `None` where the suite is left out.
@@ -211,7 +212,7 @@ fn the_reference_article_loads_as_it_stands() {
         matches!(source.sink, SourceSink::Broker { broker, .. } if broker == trigger.broker),
         "{source:?}"
     );
-    assert_eq!(trigger.filter.wants("type"), Some("order.created"));
+    assert_eq!(trigger.filter, Filter::exact([("type".to_owned(), "order.created".to_owned())]));
     assert_eq!(config.functions[trigger.function].name, "payment");
 
     let output = home.weir(&["check", "documents.yaml", "payment.yaml"]);

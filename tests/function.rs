@@ -328,7 +328,7 @@ fn a_cache_that_others_may_write_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     for mode in [0o770, 0o702, 0o777] {
         fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
-        let said = Engine::start(dir.path()).err().expect("it was accepted").to_string();
+        let said = Engine::start(dir.path()).expect_err("it was accepted").to_string();
         assert!(said.contains("others may write") && said.contains(&format!("{mode:o}")), "{said}");
     }
     fs::set_permissions(dir.path(), Permissions::from_mode(0o750)).unwrap();
@@ -338,6 +338,6 @@ fn a_cache_that_others_may_write_is_refused() {
 #[test]
 fn a_cache_that_is_a_file_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let said = Engine::start(file.path()).err().expect("it was accepted").to_string();
+    let said = Engine::start(file.path()).expect_err("it was accepted").to_string();
     assert!(said.contains(&*file.path().to_string_lossy()), "{said}");
 }

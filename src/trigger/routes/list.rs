@@ -78,6 +78,9 @@ impl Shelf {
     }
 }
 
+/// A trigger and the texts that it is found by.
+type Wanting<'a> = (u32, Vec<&'a str>);
+
 impl List {
     /// Each trigger goes where it is found best. `questions`: counts those whose answers can be remembered.
     pub(super) fn new(members: Vec<u32>, triggers: &[Trigger], questions: &mut u32) -> List {
@@ -90,7 +93,7 @@ impl List {
         for need in members.iter().flat_map(|&member| needs_of(member)) {
             need.texts.iter().for_each(|text| *asking.entry((need.name, need.cut, text)).or_default() += 1);
         }
-        let mut shelves: HashMap<(&str, Cut), Vec<(u32, Vec<&str>)>> = HashMap::default();
+        let mut shelves: HashMap<(&str, Cut), Vec<Wanting<'_>>> = HashMap::default();
         let mut rest = Vec::new();
         for member in members {
             // The one that fewest others share; else the one that says most.
