@@ -9,23 +9,27 @@ use super::options::say_all;
 use super::out::plural;
 use crate::config::{self, Config, Diagnostics, Loaded, Settings, Severity};
 
+pub fn paths<'p>(given: &'p [PathBuf], settings: &'p Settings) -> &'p [PathBuf] {
+    if given.is_empty() { settings.triggers.as_slice() } else { given }
+}
+
 pub fn load(given: &[PathBuf], settings: &Settings) -> Loaded {
     let paths = paths(given, settings);
-    without_trigger(paths, config::load(paths))
+    let mut loaded = config::load(paths);
+    look_for_triggers(paths, &mut loaded);
+    loaded
 }
 
 /// The same with the tests of the files that are `wanted`.
 pub fn load_with_tests(given: &[PathBuf], settings: &Settings, wanted: &dyn Fn(&Path) -> bool) -> Loaded {
     let paths = paths(given, settings);
-    without_trigger(paths, config::load_with_tests(paths, wanted))
-}
-
-fn paths<'p>(given: &'p [PathBuf], settings: &'p Settings) -> &'p [PathBuf] {
-    if given.is_empty() { &settings.triggers } else { given }
+    let mut loaded = config::load_with_tests(paths, wanted);
+    look_for_triggers(paths, &mut loaded);
+    loaded
 }
 
 /// Says so, if there is none.
-fn without_trigger(paths: &[PathBuf], mut loaded: Loaded) -> Loaded {
+pub fn look_for_triggers(paths: &[PathBuf], loaded: &mut Loaded) {
     if loaded.config.as_ref().is_some_and(|config| config.triggers.is_empty()) {
         let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         let message = "there is no trigger: events are taken in and go nowhere";
@@ -34,7 +38,6 @@ fn without_trigger(paths: &[PathBuf], mut loaded: Loaded) -> Loaded {
             .whole(Severity::Warning, &names.join(", "), message)
             .help("write one ('weir check --help' shows how), or name other paths");
     }
-    loaded
 }
 
 /// Which of the documents' triggers a command is about.
@@ -60,12 +63,18 @@ pub fn select(config: &mut Config, settings: &Settings) -> Result<(), Failed> {
 
 /// Says everything about settings and documents, before any of it is refused.
 pub fn accept(of_settings: &Diagnostics, loaded: Loaded) -> Result<(Config, usize), Failed> {
+    let files = judge(of_settings, &loaded)?;
+    Ok((loaded.config.expect("what has no mistake is a configuration"), files))
+}
+
+/// The same; returns how many files there are.
+pub fn judge(of_settings: &Diagnostics, loaded: &Loaded) -> Result<usize, Failed> {
     say_all(of_settings);
     say_all(&loaded.diagnostics);
     let mistakes = of_settings.count(Severity::Error) + loaded.diagnostics.count(Severity::Error);
     let files = loaded.files.len();
     match loaded.config {
-        Some(config) if mistakes == 0 => Ok((config, files)),
+        Some(_) if mistakes == 0 => Ok(files),
         _ => {
             let mistakes = plural(mistakes as u64, "mistake");
             Err(Failed::configuration(match files {

@@ -41,6 +41,11 @@ impl Options {
         Ok(load_settings(self.file().as_deref(), &|name| std::env::var(name).ok(), &flags))
     }
 
+    /// Where the settings file is, or would be.
+    pub fn place(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| FILE.into())
+    }
+
     /// The settings file, if one is read.
     pub fn file(&self) -> Option<PathBuf> {
         let default = Path::new(FILE);

@@ -7,18 +7,24 @@ use clap::Args;
 use super::documents;
 use super::exit::{Failed, Outcome};
 use super::options::Options;
+use crate::config::Settings;
 use crate::config::settings::LogFormat;
-use crate::config::{Config, Settings};
 use crate::telemetry::log;
-use crate::worker::Worker;
 use crate::worker::dispatcher::Drained;
-use crate::worker::shutdown::Signals;
-use crate::worker::tasks;
+use crate::worker::set::Found;
+use crate::worker::shutdown::{Hangups, Signals};
+use crate::worker::{Places, Start, Worker, tasks};
+
+/// So often files are read that change while they are read.
+const TRIES: usize = 10;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Events are posted to http://ADDRESS/ (the broker 'default') or http://ADDRESS/NAMESPACE/NAME.
-If anything is wrong in settings or documents, all of it is said and nothing is started.
+If anything is wrong in settings or documents, all of it is said and nothing is started; with
+--last-good the documents that were in force last take the place of wrong ones.
+While it runs, documents and modules that change take effect as a whole, within two
+reload.interval or at a SIGHUP; what is wrong is said in the log and changes nothing.
 SIGTERM or Ctrl-C stops the worker once what is in flight has settled; a second one stops it at
 once, and the queue keeps the rest.
 
@@ -40,6 +46,9 @@ pub struct Run {
     /// How many threads run functions (setting executors) [default: one per core]
     #[arg(long, value_name = "N")]
     executors: Option<String>,
+    /// If the documents are wrong, start with those that were in force last
+    #[arg(long)]
+    last_good: bool,
     #[command(flatten)]
     select: documents::Select,
     #[command(flatten, next_help_heading = "Settings")]
@@ -55,11 +64,22 @@ impl Run {
             self.select.setting(),
         ];
         let (settings, of_settings) = self.options.load(&more)?;
-        let (mut config, _) = documents::accept(&of_settings, documents::load(&self.paths, &settings))
-            .map_err(|mistakes| {
+        let paths = documents::paths(&self.paths, &settings).to_vec();
+        let mut found = Found::read_whole(&paths, TRIES);
+        documents::look_for_triggers(&paths, &mut found.loaded);
+        let judged = documents::judge(&of_settings, &found.loaded);
+        let mistaken = judged.is_err();
+        if !self.last_good || of_settings.has_errors() {
+            judged.map_err(|mistakes| {
                 mistakes.help("nothing was started: correct them first; 'weir check' looks again")
             })?;
-        documents::select(&mut config, &settings)?;
+        }
+        // A selection that selects nothing is no matter of the documents alone.
+        if let Some(config) = &found.loaded.config {
+            documents::select(&mut config.clone(), &settings)?;
+        }
+        let places = Places { paths, settings: self.options.place() };
+        let start = Start { places, found, last_good: self.last_good };
         let format = match settings.log_format {
             LogFormat::Auto => log::Format::Auto,
             LogFormat::Text => log::Format::Text,
@@ -72,26 +92,31 @@ impl Run {
             .enable_all()
             .build()
             .map_err(|e| Failed::error(format!("the runtime could not be started: {e}")))?;
-        runtime.block_on(run(&config, &settings))
+        runtime.block_on(run(start, &settings, mistaken))
     }
 }
 
-async fn run(config: &Config, settings: &Settings) -> Outcome {
-    let mut signals =
-        Signals::listen().map_err(|e| Failed::error(format!("signals can't be listened for: {e}")))?;
-    let worker = Worker::start(config, settings).await.map_err(Failed::error)?;
-    for idle in config.idle() {
-        tracing::warn!(document = idle.document, "{}", idle.message);
-    }
+async fn run(start: Start, settings: &Settings, mistaken: bool) -> Outcome {
+    let refused = if mistaken { Failed::configuration } else { Failed::error };
+    let deaf = |e| Failed::error(format!("signals can't be listened for: {e}"));
+    let (mut signals, mut hangups) = (Signals::listen().map_err(deaf)?, Hangups::listen().map_err(deaf)?);
+    let worker = Worker::start(start, settings).await.map_err(refused)?;
+    let standing = worker.standing();
     tracing::info!(
         http = %worker.http,
         admin = %worker.admin,
-        triggers = config.triggers.len(),
-        deselected = config.deselected.len(),
-        functions = config.functions.len(),
+        triggers = standing.triggers,
+        deselected = standing.deselected,
+        functions = standing.functions,
+        set = %standing.set,
         "ready for events"
     );
-    let signal = signals.next().await;
+    let signal = loop {
+        tokio::select! {
+            signal = signals.next() => break signal,
+            () = hangups.next() => worker.look(),
+        }
+    };
     tracing::info!(signal, timeout_s = settings.drain_timeout.as_secs(), "stopping: no new events are taken");
     tasks::task(async move {
         let signal = signals.next().await;

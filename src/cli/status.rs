@@ -5,10 +5,11 @@ use clap::Args;
 use super::cost::Format;
 use super::exit::{Failed, Outcome};
 use super::options::Options;
-use super::out;
+use super::out::{self, plural};
 use super::stored;
-use super::table::{Align, Table};
-use crate::worker::console::{self, Ask, StatusAnswer};
+use super::style::{BAD, PLAIN};
+use super::table::{Align, Table, age, one_line};
+use crate::worker::console::{self, Ask, SetAnswer, StatusAnswer};
 
 /// Ends with 1 where no worker answers.
 #[derive(Debug, Args)]
@@ -36,11 +37,10 @@ impl StatusOf {
             Format::Json => out::print(text),
             Format::Table => stored::lines(&text)?.iter().try_for_each(|status| {
                 out::print(table(status))?;
-                if status.limited.is_empty() {
-                    Ok(())
-                } else {
-                    out::print(format_args!("\n{}", limited(status)))
+                if !status.limited.is_empty() {
+                    out::print(format_args!("\n{}", limited(status)))?;
                 }
+                out::print(set(&status.set))
             }),
         }
     }
@@ -83,4 +83,24 @@ fn limited(status: &StatusAnswer) -> Table {
         ]);
     }
     table
+}
+
+/// As much of a mistake is shown.
+const WIDTH: usize = 400;
+
+/// What is in force, and why what the files say is not.
+fn set(set: &SetAnswer) -> String {
+    let SetAnswer { digest, since_unix_ns, triggers, functions, is_last_good, refused, .. } = set;
+    let whose = if *is_last_good { ", the last good one" } else { "" };
+    let mut text = format!(
+        "\nset {digest}{whose}, in force for {}: {}, {}\n",
+        age(*since_unix_ns),
+        plural(*triggers, "trigger"),
+        plural(*functions, "function")
+    );
+    if let Some(refused) = refused {
+        text += &format!("{BAD}set {} was refused{PLAIN} {} ago:\n", refused.digest, age(refused.at_unix_ns));
+        refused.problems.iter().for_each(|problem| text += &format!("  {}\n", one_line(problem, WIDTH)));
+    }
+    text
 }

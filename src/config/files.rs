@@ -15,12 +15,21 @@ const MAX_DEPTH: usize = 16;
 
 /// Every file of `paths`, each once, in the order of the paths and sorted within each.
 pub(super) fn read_all(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<Arc<Text>> {
+    let found = search(paths, diagnostics);
+    found.iter().filter_map(|path| read(path, diagnostics)).map(Arc::new).collect()
+}
+
+/// The same files, as far as they can be found.
+pub(super) fn find(paths: &[PathBuf]) -> Vec<PathBuf> {
+    search(paths, &mut Diagnostics::default())
+}
+
+fn search(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
     let mut search = Search { found: Vec::new(), seen: BTreeSet::new(), diagnostics };
     for path in paths {
         search.path(path);
     }
-    let found = search.found;
-    found.iter().filter_map(|path| read(path, diagnostics)).map(Arc::new).collect()
+    search.found
 }
 
 struct Search<'d> {

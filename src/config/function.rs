@@ -1,9 +1,10 @@
 //! The Function document: a WebAssembly module and the Services it stands for.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::diagnostic::Report;
 use super::metadata::{self, Metadata};
+use super::modules;
 use super::reader::{self, Fields};
 use super::reference::Named;
 
@@ -14,7 +15,7 @@ const LATER: [&str; 9] =
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     /// `None`: reported.
-    pub module: Option<PathBuf>,
+    pub module: Option<modules::Named>,
     pub serves: Vec<Named>,
     pub tenant: Option<String>,
 }
@@ -39,7 +40,7 @@ pub(super) fn read(
 }
 
 /// A path relative to the document's file.
-fn module(spec: &mut Fields<'_>, report: &mut Report<'_>) -> Option<PathBuf> {
+fn module(spec: &mut Fields<'_>, report: &mut Report<'_>) -> Option<modules::Named> {
     let node = spec.required("module")?;
     let text = reader::string(node, "Function.spec.module", report)?;
     if text.is_empty() {
@@ -47,20 +48,7 @@ fn module(spec: &mut Fields<'_>, report: &mut Report<'_>) -> Option<PathBuf> {
         return None;
     }
     let folder = Path::new(&*report.text().name).parent().unwrap_or(Path::new("")).to_owned();
-    let path = folder.join(text);
-    let (looked, help) = match std::fs::metadata(&path) {
-        Ok(found) if found.is_file() => return Some(path),
-        Ok(_) => ("is no file", "write the path of a .wasm file"),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && text.ends_with(".wasm") => {
-            ("does not exist", "functions/build builds the modules; a path is relative to this file")
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            ("does not exist", "a path is relative to this file")
-        }
-        Err(_) => ("can't be read", "the worker's user must be allowed to read it"),
-    };
-    report.error(node.span, format!("Function.spec.module: '{}' {looked}", path.display())).help(help);
-    None
+    Some(modules::Named { path: folder.join(text), place: report.place(node.span) })
 }
 
 fn serves(spec: &mut Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Vec<Named> {

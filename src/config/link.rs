@@ -71,7 +71,10 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
                 namespace: document.namespace.clone(),
                 name: document.name.clone(),
                 // Absent only where its absence is an error, and then the config is not handed out.
-                module: draft.and_then(|draft| draft.module.clone()).unwrap_or_default(),
+                module: draft
+                    .and_then(|draft| draft.module.as_ref())
+                    .map(|m| m.path.clone())
+                    .unwrap_or_default(),
                 tenant: draft.and_then(|d| d.tenant.clone()).unwrap_or_else(|| document.namespace.clone()),
             }
         })

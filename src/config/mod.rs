@@ -14,6 +14,7 @@ pub mod diagnostic;
 mod document;
 mod files;
 mod filters;
+mod fingerprint;
 mod flow;
 mod function;
 mod inside;
@@ -23,6 +24,7 @@ mod kafka_source;
 mod later;
 mod link;
 mod metadata;
+mod modules;
 mod nats_connection;
 mod nats_sink;
 mod nats_source;
@@ -43,6 +45,7 @@ mod spelling;
 mod subject;
 pub mod test;
 mod text;
+mod texts;
 mod tls;
 mod topic;
 mod trigger;
@@ -50,10 +53,12 @@ mod yaml;
 
 pub use billing_sink::{BillingSink, UsageTo};
 pub use diagnostic::{Diagnostic, Diagnostics, Look, Severity};
+pub use fingerprint::Fingerprint;
 pub use kafka_security::{KafkaSecurity, Sasl};
 pub use kafka_sink::{KafkaSink, NewTopic};
 pub use kafka_source::{KafkaSource, KeyType};
 pub use later::Idle;
+pub use modules::Modules;
 pub use nats_connection::{NatsAuth, NatsConnection};
 pub use nats_sink::NatsSink;
 pub use nats_source::NatsSource;
@@ -67,19 +72,15 @@ pub use sink::{ContentMode, Sink, Writes};
 pub use source::{Initial, Reads, Source, SourceSink, Unrouted};
 pub use test::Test;
 pub use text::Place;
+pub use texts::Texts;
 pub use tls::{Certificate, Tls};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::dispatch::Policy;
 use crate::event::Uid;
 use crate::trigger::{Criteria, DataFilter, Filter};
-
-use diagnostic::Report;
-use document::{Document, Draft};
-use text::Text;
 
 /// All that runs. Whoever holds one holds no mistake that a file could tell.
 #[derive(Clone, Debug, Default)]
@@ -176,8 +177,10 @@ pub struct Loaded {
     /// Those that were wanted.
     pub tests: Vec<Test>,
     pub diagnostics: Diagnostics,
-    /// The files that were read: what to watch.
+    /// The files that were read.
     pub files: Vec<PathBuf>,
+    /// The modules that they name, there or not.
+    pub modules: Vec<PathBuf>,
 }
 
 /// Reads every document of `paths`, each a file or a directory. Tests are passed over, and with them their mistakes.
@@ -187,44 +190,10 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
 
 /// The same with the Tests of those files that are `wanted`.
 pub fn load_with_tests(paths: &[PathBuf], wanted: &dyn Fn(&Path) -> bool) -> Loaded {
-    let mut diagnostics = Diagnostics::default();
-    let texts = files::read_all(paths, &mut diagnostics);
-    load_texts(&texts, wanted, diagnostics)
+    Texts::read(paths).load(&Modules::Named, wanted)
 }
 
 /// The documents of one text under a file's name, Tests among them, without the disk.
 pub fn load_text(name: &str, content: &str) -> Loaded {
-    load_texts(&[Arc::new(Text::new(name, content))], &|_| true, Diagnostics::default())
-}
-
-fn load_texts(texts: &[Arc<Text>], wanted: &dyn Fn(&Path) -> bool, mut diagnostics: Diagnostics) -> Loaded {
-    let mut documents = Vec::new();
-    let mut whole = !diagnostics.has_errors();
-    for text in texts {
-        let report = &mut Report::new(text, &mut diagnostics);
-        let stream = yaml::parse(report, &text.content);
-        whole &= stream.whole;
-        for root in &stream.documents {
-            document::read(root, &mut documents, report);
-        }
-    }
-    let (mut unread, mut triggers) = (Vec::new(), BTreeSet::new());
-    documents.retain(|Document { draft, place, namespace, name }| {
-        match draft {
-            Draft::Test(root) if wanted(Path::new(&*place.text.name)) => {
-                unread.push(test::Unread { root: root.clone(), place: place.clone() });
-            }
-            Draft::Trigger(_) => drop(triggers.insert((namespace.clone(), name.clone()))),
-            _ => {}
-        }
-        !matches!(draft, Draft::Test(_))
-    });
-    let config = link::link(documents, whole, &mut diagnostics);
-    let triggers = triggers.iter().map(|(namespace, name)| (namespace.as_str(), name.as_str())).collect();
-    let brokers = config.brokers.iter().map(|b| (b.namespace.as_str(), b.name.as_str())).collect();
-    let names = test::Names { triggers, brokers, whole, namespace: "default" };
-    let tests = test::read_all(unread, &names, &mut diagnostics);
-    let config = (!diagnostics.has_errors()).then_some(config);
-    let files = texts.iter().map(|text| PathBuf::from(&*text.name)).collect();
-    Loaded { config, tests, diagnostics, files }
+    Texts::of([(name, content)]).load(&Modules::Named, &|_| true)
 }

@@ -23,18 +23,42 @@ pub struct Module {
     ast: Arc<Ast>,
     limits: Limits,
     origin: Origin,
+    /// BLAKE3 of the file.
+    digest: [u8; blake3::OUT_LEN],
 }
 
 impl Module {
     pub fn load(engine: &Engine, name: &str, path: &Path, limits: Limits) -> Result<Arc<Module>, LoadError> {
         let refused = |problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem };
-        let wasm = read(path).map_err(refused)?;
-        abi::check(&wasm).map_err(refused)?;
-        let fetched = engine.cache.fetch(&engine.configuration, Code::Metered(&wasm));
+        let wasm = Module::read(path).map_err(refused)?;
+        Module::of(engine, name, path, &wasm, limits)
+    }
+
+    /// What was read from `path`.
+    pub fn of(
+        engine: &Engine,
+        name: &str,
+        path: &Path,
+        wasm: &[u8],
+        limits: Limits,
+    ) -> Result<Arc<Module>, LoadError> {
+        let refused = |problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem };
+        abi::check(wasm).map_err(refused)?;
+        let fetched = engine.cache.fetch(&engine.configuration, Code::Metered(wasm));
         let Fetched { ast, origin } = fetched.map_err(|error| refused(Problem::Cache(error)))?;
-        let module = Module { name: name.to_owned(), ast: Arc::new(ast), limits, origin };
+        let digest = *blake3::hash(wasm).as_bytes();
+        let module = Module { name: name.to_owned(), ast: Arc::new(ast), limits, origin, digest };
         module.try_out(engine).map_err(refused)?;
         Ok(Arc::new(module))
+    }
+
+    /// A module's file, within the limit of its size.
+    pub fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+        let mut wasm = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut wasm))
+            .map_err(Problem::Read)?;
+        if wasm.len() as u64 > FILE_LIMIT { Err(Problem::TooLarge) } else { Ok(wasm) }
     }
 
     pub fn name(&self) -> &str {
@@ -43,6 +67,10 @@ impl Module {
 
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    pub fn digest(&self) -> &[u8; blake3::OUT_LEN] {
+        &self.digest
     }
 
     /// Where its native code came from.
@@ -80,14 +108,6 @@ impl Module {
         let version = i64::from(version as i32);
         if version == abi::VERSION { Ok(()) } else { Err(Problem::Version(version)) }
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Problem> {
-    let mut wasm = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut wasm))
-        .map_err(Problem::Read)?;
-    if wasm.len() as u64 > FILE_LIMIT { Err(Problem::TooLarge) } else { Ok(wasm) }
 }
 
 /// A function that can't be used. Nothing of it runs.

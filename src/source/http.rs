@@ -1,7 +1,6 @@
 //! CloudEvents over HTTP: `POST /` and `POST /<namespace>/<broker>`, binary, structured and batch. Answers 202 once the
 //! events are durable in the embedded queue (stored mode), or says why not.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
+use super::brokers::Brokers;
 use super::intake::Intake;
 use super::limits::RateLimit;
 use super::refusal::Refusal;
@@ -39,15 +39,14 @@ const PATH: usize = 200;
 #[derive(Debug)]
 pub struct HttpSource {
     settings: Settings,
-    /// By "namespace/name".
-    brokers: HashMap<String, Uid>,
+    brokers: Brokers,
     intake: Intake,
     rate: RateLimit,
     requests: Arc<Semaphore>,
 }
 
 impl HttpSource {
-    pub fn new(settings: Settings, brokers: HashMap<String, Uid>, intake: Intake) -> Arc<HttpSource> {
+    pub fn new(settings: Settings, brokers: Brokers, intake: Intake) -> Arc<HttpSource> {
         let rate = RateLimit::new(settings.requests_per_second, settings.burst);
         let requests = Arc::new(Semaphore::new(settings.max_concurrent_requests));
         Arc::new(HttpSource { settings, brokers, intake, rate, requests })
@@ -107,8 +106,9 @@ impl HttpSource {
             "" => "default/default",
             name => name,
         };
-        self.brokers.get(name).copied().ok_or_else(|| {
-            let mut known: Vec<_> = self.brokers.keys().map(|name| format!("/{name}")).collect();
+        let brokers = self.brokers.names();
+        brokers.get(name).copied().ok_or_else(|| {
+            let mut known: Vec<_> = brokers.keys().map(|name| format!("/{name}")).collect();
             known.sort();
             let more = if known.len() > NAMED { ", ..." } else { "" };
             known.truncate(NAMED);

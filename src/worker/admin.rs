@@ -9,6 +9,8 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::in_force::InForce;
+
 /// What /readyz looks at.
 #[derive(Clone, Debug)]
 pub struct Readiness {
@@ -17,24 +19,27 @@ pub struct Readiness {
     /// The queue can be read on. Once false it stays so: only a restart begins to read again.
     pub readable: Arc<AtomicBool>,
     pub stopping: Arc<AtomicBool>,
+    pub in_force: Arc<InForce>,
 }
 
 impl Readiness {
     pub async fn handle(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (status, text) = match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, "ok\n"),
-            (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
+            (&Method::GET | &Method::HEAD, "/readyz") => return self.answer(self.ready()),
             (_, "/healthz" | "/readyz") => (StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n"),
             _ => (StatusCode::NOT_FOUND, "here are /healthz and /readyz\n"),
         };
-        let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        let mut response = response(status, Bytes::from_static(text.as_bytes()));
         if status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
         response
+    }
+
+    /// Also what is in force. A change that was refused makes no worker less ready: it goes on with what it has.
+    fn answer(&self, (status, text): (StatusCode, &str)) -> Response<Full<Bytes>> {
+        response(status, format!("{text}{}", self.in_force.standing()).into())
     }
 
     fn ready(&self) -> (StatusCode, &'static str) {
@@ -56,14 +61,24 @@ impl Readiness {
     }
 }
 
+fn response(status: StatusCode, text: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::in_force::Standing;
     use super::*;
 
     #[test]
     fn a_store_that_recovers_does_not_hide_a_queue_that_cannot_be_read() {
         let flag = |value| Arc::new(AtomicBool::new(value));
-        let readiness = Readiness { healthy: flag(true), readable: flag(true), stopping: flag(false) };
+        let in_force = InForce::new(Standing::nothing());
+        let readiness =
+            Readiness { healthy: flag(true), readable: flag(true), stopping: flag(false), in_force };
         assert_eq!(readiness.ready().0, StatusCode::OK);
         readiness.healthy.store(false, Ordering::Relaxed);
         assert!(readiness.ready().1.contains("stored"));

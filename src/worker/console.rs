@@ -16,7 +16,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 use super::dispatcher::{self, Status};
-use super::errand::{Errand, Progress, Triggers};
+use super::errand::{Errand, Progress};
+use super::in_force::{InForce, Standing};
 use super::query::{Query, Store};
 use super::scribe::Commission;
 use super::tasks;
@@ -65,6 +66,8 @@ pub struct StatusAnswer {
     /// The triggers with limits.
     #[serde(default)]
     pub limited: Vec<Limited>,
+    /// What is in force.
+    pub set: SetAnswer,
 }
 
 /// What a trigger with limits is doing.
@@ -78,6 +81,28 @@ pub struct Limited {
     /// Ready in memory, for a slot or a token.
     pub waiting: u64,
     pub parked: u64,
+}
+
+/// The documents and modules that are in force.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct SetAnswer {
+    pub digest: String,
+    pub since_unix_ns: u64,
+    /// How often one took another's place.
+    pub reloads: u64,
+    pub triggers: u64,
+    pub functions: u64,
+    /// It was kept of an earlier life, because the files had a mistake at the start.
+    pub is_last_good: bool,
+    /// What the files say, where that is something else and has mistakes.
+    pub refused: Option<RefusedAnswer>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct RefusedAnswer {
+    pub digest: String,
+    pub at_unix_ns: u64,
+    pub problems: Vec<String>,
 }
 
 pub fn socket(data: &Path) -> PathBuf {
@@ -110,7 +135,7 @@ pub struct Console {
     pub store: Arc<Store>,
     pub dispatcher: Sender<dispatcher::Request>,
     pub scribe: Sender<Commission>,
-    pub triggers: Triggers,
+    pub in_force: Arc<InForce>,
 }
 
 impl Console {
@@ -172,7 +197,7 @@ impl Console {
                 Ok(())
             }),
             Ask::Triggers => Answer::of(move |emit| {
-                emit(line(&console.triggers)?);
+                emit(line(&console.in_force.standing().replays.triggers)?);
                 Ok(())
             }),
             Ask::Errand(errand) => Answer::of(move |emit| {
@@ -188,7 +213,7 @@ impl Console {
         let request = dispatcher::Request::Status { answer };
         self.dispatcher.try_send(request).map_err(|_| "the worker is busy or stopping".to_owned())?;
         let status = answered.recv_timeout(PATIENCE).map_err(|e| e.to_string())?;
-        line(&StatusAnswer::from(status))
+        line(&StatusAnswer::of(status, &self.in_force.standing()))
     }
 
     fn run(&self, errand: Errand) -> Result<Progress, String> {
@@ -233,8 +258,8 @@ impl Answer {
     }
 }
 
-impl From<Status> for StatusAnswer {
-    fn from(status: Status) -> StatusAnswer {
+impl StatusAnswer {
+    fn of(status: Status, standing: &Standing) -> StatusAnswer {
         StatusAnswer {
             arrived: status.counts.arrived,
             settled: status.counts.settled,
@@ -250,6 +275,19 @@ impl From<Status> for StatusAnswer {
                 .into_iter()
                 .map(|(trigger, traffic)| limited(trigger, &traffic))
                 .collect(),
+            set: SetAnswer {
+                digest: standing.set.to_string(),
+                since_unix_ns: standing.since,
+                reloads: standing.reloads,
+                triggers: standing.triggers as u64,
+                functions: standing.functions as u64,
+                is_last_good: standing.is_last_good,
+                refused: standing.refused.as_ref().map(|refused| RefusedAnswer {
+                    digest: refused.set.to_string(),
+                    at_unix_ns: refused.at,
+                    problems: refused.problems.clone(),
+                }),
+            },
         }
     }
 }
@@ -322,7 +360,8 @@ mod tests {
             let (stop, stopped) = watch::channel(false);
             let store = Arc::new(Store::open(&data).unwrap());
             let (dispatcher, scribe) = (bounded(1).0, bounded(1).0);
-            let console = Console { store, dispatcher, scribe, triggers: Triggers::default() };
+            let in_force = InForce::new(Standing::nothing());
+            let console = Console { store, dispatcher, scribe, in_force };
             let server = tasks::task(console.serve(listen(&data).unwrap(), stopped));
             let again = question.clone();
             let answer = tokio::task::spawn_blocking(again).await.unwrap().unwrap().unwrap().unwrap();

@@ -11,7 +11,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Select, Sender, TryRecvError
 use tokio::sync::oneshot;
 
 use super::archive::{Archive, ArchiveError, Attempt, Forgotten};
-use super::errand::{self, Deed, Errand, Replays};
+use super::errand::{self, Deed, Errand};
+use super::in_force::InForce;
 use crate::dispatch::{Key, Progress, StubKey};
 use crate::event::{Envelope, Epoch, Uid};
 use crate::sink::parking::Label;
@@ -72,7 +73,7 @@ pub struct Scribe {
     pub unread: Vec<(StubKey, u64)>,
     pub errands: Receiver<Commission>,
     /// What dead letters can be replayed to.
-    pub replays: Replays,
+    pub in_force: Arc<InForce>,
 }
 
 /// An errand, and who waits for it.
@@ -204,7 +205,7 @@ impl Scribe {
             Err("the disk has less room left than data.min-free: make some, or drop dead letters".to_owned())
         } else {
             errand
-                .run(&mut self.archive, &self.replays, unix_nanos(), &mut group.unparked)
+                .run(&mut self.archive, &self.in_force.standing().replays, unix_nanos(), &mut group.unparked)
                 .map_err(|error| error.to_string())
         };
         group.errand = Some((answer, progress));

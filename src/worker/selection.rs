@@ -68,6 +68,34 @@ pub(super) fn say(config: &Config) {
     }
 }
 
+/// Those that are left out and that something is parked for.
+pub(super) fn left_out(config: &Config, parked: &[Label]) -> BTreeSet<Uid> {
+    let is_left_out = |uid: &Uid| config.deselected.iter().any(|trigger| trigger.uid == *uid);
+    parked.iter().map(|label| label.trigger).filter(is_left_out).collect()
+}
+
+/// May this take the other's place while the worker runs? What was `left_out` at the start stays so, and what was not, too.
+pub(super) fn may_change(before: &Config, after: &Config, left_out: &BTreeSet<Uid>) -> Result<(), String> {
+    let is_in = |all: &[Trigger], one: &Trigger| all.iter().any(|trigger| trigger.uid == one.uid);
+    let gone = after.deselected.iter().filter(|trigger| is_in(&before.triggers, trigger));
+    let gone: Vec<String> = gone.map(Trigger::full_name).collect();
+    if !gone.is_empty() {
+        return Err(format!(
+            "{} would no longer be selected, and may be owed events: that takes a restart",
+            named(&gone)
+        ));
+    }
+    let back = after.triggers.iter().filter(|trigger| left_out.contains(&trigger.uid));
+    let back: Vec<String> = back.map(Trigger::full_name).collect();
+    if !back.is_empty() {
+        return Err(format!(
+            "{} would be selected, and deliveries are parked for it that were left out at the start: that takes a restart",
+            named(&back)
+        ));
+    }
+    Ok(())
+}
+
 /// What is parked for triggers that are left out stays where it is. Returns the rest.
 pub(super) fn leave_out(config: &Config, parked: Vec<Label>) -> Vec<Label> {
     let deselected: BTreeSet<Uid> = config.deselected.iter().map(|trigger| trigger.uid).collect();
@@ -140,5 +168,18 @@ mod tests {
         assert!(note("team!=c", 7).is_err(), "and so did c");
         std::fs::write(data.path().join(FILE), "weir selected 2\n").unwrap();
         assert!(note("", 0).is_err());
+    }
+
+    #[test]
+    fn what_is_run_and_what_is_left_out_with_something_parked_stays_so_while_a_worker_runs() {
+        let (one, two) = (selecting("team=a"), selecting("team!=c"));
+        let nothing = BTreeSet::new();
+        may_change(&one, &two, &nothing).unwrap();
+        assert!(may_change(&two, &one, &nothing).unwrap_err().starts_with("default/b would no longer"));
+        let parked = BTreeSet::from([two.triggers[1].uid]);
+        assert!(may_change(&one, &two, &parked).unwrap_err().starts_with("default/b would be selected"));
+        may_change(&one, &one, &parked).unwrap();
+        // One that is gone from the documents is no matter of selection.
+        may_change(&two, &config(&["a"]), &nothing).unwrap();
     }
 }

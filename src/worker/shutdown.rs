@@ -1,4 +1,4 @@
-//! When to stop: the signals that ask for it.
+//! What signals ask for: to stop, or to look at the files.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -22,5 +22,19 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         }
+    }
+}
+
+/// SIGHUP: the files are to be looked at. Who listens is not ended by it.
+#[derive(Debug)]
+pub struct Hangups(Signal);
+
+impl Hangups {
+    pub fn listen() -> std::io::Result<Hangups> {
+        signal(SignalKind::hangup()).map(Hangups)
+    }
+
+    pub async fn next(&mut self) {
+        self.0.recv().await;
     }
 }

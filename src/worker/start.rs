@@ -13,26 +13,30 @@ use tokio::sync::watch;
 
 use super::admin::Readiness;
 use super::archive::{self, Archive};
+use super::choice::{Choice, Start};
 use super::console::{self, Console};
 use super::deployment::{self, Deployment};
 use super::dispatcher::{Begun, Channels, Dispatcher, Drained, Request};
-use super::errand::Replays;
 use super::executor::Executor;
+use super::in_force::{InForce, Standing};
+use super::last_good::LastGood;
 use super::listener;
 use super::lock::Lock;
 use super::query::Store;
 use super::recovery::Recovered;
+use super::reload::{self, Reload};
 use super::scribe::{Answers, Disk, Scribe};
 use super::selection;
 use super::tasks;
+use super::watch::{Look, Watch};
 use crate::config::settings::Bytes;
 use crate::config::{Config, SecretRef, Settings};
 use crate::dispatch::{Core, Limits};
 use crate::event::Uid;
-use crate::function::{self, Engine, Module, Origin, Pool};
-use crate::source::Intake;
+use crate::function::{self, Engine, Pool};
 use crate::source::http::{self, HttpSource};
 use crate::source::queue::QueueSource;
+use crate::source::{Brokers, Intake};
 use crate::time::unix_nanos;
 
 /// Requests that may wait for the scribe at once.
@@ -68,6 +72,8 @@ pub struct Worker {
     pub http: SocketAddr,
     pub admin: SocketAddr,
     requests: Sender<Request>,
+    looks: Sender<Look>,
+    in_force: Arc<InForce>,
     stopping: Arc<AtomicBool>,
     engine: Arc<Engine>,
     /// The loop, with the threads that end after it in the order in which they do.
@@ -82,7 +88,7 @@ pub struct Worker {
 
 impl Worker {
     /// Must be called on a tokio runtime. When it returns, events are accepted.
-    pub async fn start(config: &Config, settings: &Settings) -> Result<Worker, StartError> {
+    pub async fn start(start: Start, settings: &Settings) -> Result<Worker, StartError> {
         let data = settings.data_dir.as_path();
         let lock = Lock::take(data)
             .map_err(|error| failed(format!("the data directory {} can't be used", data.display()), error))?;
@@ -91,27 +97,38 @@ impl Worker {
         let admin_listener = bind(settings.admin_address, "admin.address").await?;
         let http_settings = http_settings(settings)?;
         let engine = Engine::start(&settings.function_cache).map_err(|e| StartError(e.to_string()))?;
-        let modules = load_functions(&engine, config, settings)?;
+        let function_limits = function::Limits::of(settings);
+        let last_good = LastGood::of(data);
+        let places = start.places.clone();
+        let choice = start.choose(&engine, settings, &last_good);
+        let choice = choice.map_err(|problems| StartError(problems.join("\n")))?;
         function::give_back();
+        let Choice { set, modules, refused, .. } = &choice;
+        let (config, digest) = (set.config.clone(), set.digest);
         let store = Store::open_within(data, settings.queue_max_bytes.0, settings.journal_max_bytes.0);
         let store = Arc::new(store.map_err(|e| StartError(e.to_string()))?);
-        let deployment = Arc::new(Deployment::of(config, &modules));
-        let table = deployment::table(config, settings);
+        let deployment = Arc::new(Deployment::of(&config, modules));
+        let table = deployment::table(&config, settings);
         let limits = archive::Limits {
             queue_bytes: settings.queue_max_bytes.0,
             journal_bytes: settings.journal_max_bytes.0,
         };
-        let (archive, recovered) =
-            Archive::open(Arc::clone(&store), limits, |uid| is_known(&deployment, config, uid), unix_nanos())
-                .map_err(|e| failed("what the last worker left can't be gone on with", e))?;
+        let (archive, recovered) = Archive::open(
+            Arc::clone(&store),
+            limits,
+            |uid| is_known(&deployment, &config, uid),
+            unix_nanos(),
+        )
+        .map_err(|e| failed("what the last worker left can't be gone on with", e))?;
         let Recovered { progress, ended, parked, waiting, gone } = recovered;
         if gone > 0 {
             tracing::warn!(deliveries = gone, "parked for triggers that are gone: dead letters now");
         }
-        selection::note(data, config, waiting)
+        selection::note(data, &config, waiting)
             .map_err(|reason| failed("the selection can't be run", reason))?;
-        selection::say(config);
-        let parked = selection::leave_out(config, parked);
+        selection::say(&config);
+        let left_out = selection::left_out(&config, &parked);
+        let parked = selection::leave_out(&config, parked);
 
         let queue_uid = Uid::of_document("weir", "Queue", "embedded");
         let executors = executor_count(settings);
@@ -137,8 +154,12 @@ impl Worker {
         let (done_sender, done) = bounded(executors * 8);
         let (requests_sender, requests) = bounded(64);
         let (errands_sender, errands) = bounded(ERRANDS);
-        let replays = Replays::of(config, settings);
-        let triggers = replays.triggers.clone();
+        let (looks_sender, looks) = bounded(1);
+        let is_last_good = refused.is_some();
+        let refused = refused.clone().map(Arc::new);
+        let standing = reload::standing_of(&config, digest, settings);
+        let in_force = InForce::new(Standing { is_last_good, refused, ..standing });
+        let brokers = Brokers::new(broker_paths(&config));
 
         let mut others = Vec::new();
         let mut jobs_senders = Vec::new();
@@ -174,7 +195,7 @@ impl Worker {
             healthy: Arc::clone(&healthy),
             unread: Vec::new(),
             errands,
-            replays,
+            in_force: Arc::clone(&in_force),
         };
         let source = QueueSource::open(Arc::clone(&store.queue), queue_uid, progress.watermark)
             .map_err(|e| failed("the queue can't be read", e))?;
@@ -190,8 +211,13 @@ impl Worker {
         }));
         let channels =
             Channels { arrivals, executors: jobs_senders, done, scribe: batches_sender, settled, requests };
-        let dispatcher =
-            Dispatcher::new(core, deployment, queue_uid, Begun { progress, ended, parked }, channels);
+        let dispatcher = Dispatcher::new(
+            core,
+            Arc::clone(&deployment),
+            queue_uid,
+            Begun { progress, ended, parked },
+            channels,
+        );
         let dispatcher = tasks::thread("dispatcher", move || dispatcher.run());
 
         let http = local(&http_listener)?;
@@ -199,7 +225,7 @@ impl Worker {
         let socket = console::socket(data);
         let farewell = settings.drain_timeout.min(FAREWELL);
         let intake = Server::start({
-            let source = HttpSource::new(http_settings, broker_paths(config), intake);
+            let source = HttpSource::new(http_settings, brokers.clone(), intake);
             let limits = listener::Limits {
                 connections: settings.http_max_connections as usize,
                 header_timeout: settings.http_header_timeout,
@@ -213,7 +239,8 @@ impl Worker {
             }
         });
         let mut answering = vec![Server::start({
-            let readiness = Readiness { healthy, readable, stopping: Arc::clone(&stopping) };
+            let (stopping, in_force) = (Arc::clone(&stopping), Arc::clone(&in_force));
+            let readiness = Readiness { healthy, readable, stopping, in_force };
             let limits = listener::Limits {
                 connections: 64,
                 header_timeout: settings.http_header_timeout,
@@ -229,10 +256,24 @@ impl Worker {
         answering.push(Server::start({
             let listener = console::listen(data)
                 .map_err(|e| failed(format!("the console {} can't be opened", socket.display()), e))?;
-            let console =
-                Console { store, dispatcher: requests_sender.clone(), scribe: errands_sender, triggers };
+            let (dispatcher, in_force) = (requests_sender.clone(), Arc::clone(&in_force));
+            let console = Console { store, dispatcher, scribe: errands_sender, in_force };
             move |stop| console.serve(listener, stop)
         }));
+        reload::say_idle(&config);
+        let reload = Reload {
+            engine: Arc::clone(&engine),
+            settings: settings.clone(),
+            limits: function_limits,
+            left_out,
+            config,
+            deployment,
+            in_force: Arc::clone(&in_force),
+            brokers,
+            dispatcher: requests_sender.clone(),
+        };
+        let watch = Watch::new(places, settings.reload_interval, reload, last_good, choice.begun());
+        others.push(tasks::thread_with(function::STACK, "watch", move || watch.run(&looks)));
         if waiting > 0 {
             tracing::info!(events = waiting, "going on with what the queue holds");
         }
@@ -240,6 +281,8 @@ impl Worker {
             http,
             admin,
             requests: requests_sender,
+            looks: looks_sender,
+            in_force,
             stopping,
             engine,
             dispatcher,
@@ -251,11 +294,24 @@ impl Worker {
         })
     }
 
+    /// What is in force.
+    pub fn standing(&self) -> Arc<Standing> {
+        self.in_force.standing()
+    }
+
+    /// Has the files looked at now, as SIGHUP asks for.
+    pub fn look(&self) {
+        // One look that is still to come sees all there is.
+        let _ = self.looks.try_send(Look);
+    }
+
     /// Takes nothing new in and waits until what is in flight has settled, or for the deadline. Meanwhile probes and
     /// questions are answered.
     pub async fn drain(self, timeout: Duration) -> Drained {
         self.stopping.store(true, Ordering::Relaxed);
-        let Worker { requests, engine, dispatcher, others, intake, answering, console, _lock, .. } = self;
+        let Worker { requests, looks, engine, dispatcher, others, intake, answering, console, _lock, .. } =
+            self;
+        drop(looks);
         let settled = tokio::task::spawn_blocking(move || {
             let _ = requests.send(Request::Drain { deadline: timeout });
             dispatcher.join().unwrap_or(Drained::Unsettled(0))
@@ -327,32 +383,6 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|e| failed("a listener has no address", e))
 }
 
-pub(super) fn load_functions(
-    engine: &Engine,
-    config: &Config,
-    settings: &Settings,
-) -> Result<Vec<Arc<Module>>, StartError> {
-    let limits = function::Limits::of(settings);
-    let mut modules = Vec::new();
-    for function in &config.functions {
-        let name = format!("{}/{}", function.namespace, function.name);
-        let module =
-            Module::load(engine, &name, &function.module, limits).map_err(|e| StartError(e.to_string()))?;
-        match module.origin() {
-            Origin::Compiled(took) => {
-                tracing::info!(function = %name, took_ms = took.as_millis() as u64, "compiled");
-            }
-            Origin::Replaced(took) => {
-                let took_ms = took.as_millis() as u64;
-                tracing::warn!(function = %name, took_ms, "the compiled function was damaged: compiled anew");
-            }
-            Origin::Cached => tracing::debug!(function = %name, "loaded from the cache"),
-        }
-        modules.push(module);
-    }
-    Ok(modules)
-}
-
 /// Not gone: what is not selected is run by another worker, or by this one's next life.
 fn is_known(deployment: &Deployment, config: &Config, trigger: Uid) -> bool {
     deployment.is_known(trigger) || config.deselected.iter().any(|other| other.uid == trigger)
@@ -365,7 +395,7 @@ fn executor_count(settings: &Settings) -> usize {
     }
 }
 
-fn broker_paths(config: &Config) -> HashMap<String, Uid> {
+pub(super) fn broker_paths(config: &Config) -> HashMap<String, Uid> {
     config.brokers.iter().map(|b| (format!("{}/{}", b.namespace, b.name), b.uid)).collect()
 }
 

@@ -138,6 +138,12 @@ impl Running {
         kill_process(pid, Signal::TERM).unwrap();
     }
 
+    /// SIGHUP: it is to look at its files.
+    pub fn hangup(&self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::HUP).unwrap();
+    }
+
     pub fn wait(mut self) -> Ended {
         let status = eventually("the worker ends", || self.child.try_wait().unwrap());
         Ended { code: status.code(), log: self.log() }

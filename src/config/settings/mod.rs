@@ -127,6 +127,8 @@ settings! {
         "requests at once above the rate; 0: as many as a second's";
     http_token: Option<SecretRef> = "http.token", "", ""..="", "the bearer token that requests must carry";
     admin_address: SocketAddr = "admin.address", "127.0.0.1:9090", ""..="", "where /healthz and /readyz are served";
+    reload_interval: Duration = "reload.interval", "1s", "0s"..="24h",
+        "how often documents and modules are looked at for changes; 0s: only at a SIGHUP";
     executors: u32 = "executors", "0", "0"..="1024", "threads that run functions; 0: one per core";
     dispatch_max_in_flight: u32 = "dispatch.max-in-flight", "10000", "1"..="10000000",
         "deliveries that are ready, running or being written down";

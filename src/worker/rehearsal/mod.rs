@@ -10,7 +10,8 @@ mod verdict;
 use std::sync::Arc;
 
 use super::deployment::{self, Deployment};
-use super::start::{StartError, load_functions};
+use super::set;
+use super::start::StartError;
 use crate::config::test::Case;
 use crate::config::{Config, Settings};
 use crate::dispatch::Table;
@@ -30,7 +31,8 @@ impl Rehearsal {
     /// Loads the functions. One that is not in the cache is compiled: seconds.
     pub fn prepare(config: &Config, settings: &Settings) -> Result<Rehearsal, StartError> {
         let engine = Engine::start(&settings.function_cache).map_err(|e| StartError(e.to_string()))?;
-        let modules = load_functions(&engine, config, settings)?;
+        let modules = set::load(&engine, function::Limits::of(settings), config)
+            .map_err(|problems| StartError(problems.join("\n")))?;
         function::give_back();
         let deployment = Arc::new(Deployment::of(config, &modules));
         Ok(Rehearsal { engine, deployment, table: deployment::table(config, settings) })

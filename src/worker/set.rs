@@ -1,0 +1,255 @@
+//! A set: the documents and modules that decide together what runs, as they were at one moment. It takes effect whole or
+//! not at all.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::config::{
+    Config, Diagnostic, Diagnostics, Fingerprint, Function, Loaded, Modules, Selector, Severity, Texts,
+};
+use crate::function::{Engine, Limits, Module, Origin};
+
+/// Names a set by all that is in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Digest(blake3::Hash);
+
+impl Digest {
+    pub fn parse(hex: &str) -> Option<Digest> {
+        blake3::Hash::from_hex(hex).ok().map(Digest)
+    }
+
+    pub fn whole(&self) -> String {
+        self.0.to_hex().to_string()
+    }
+}
+
+/// As people are told it: enough to tell two apart.
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.to_hex()[..12])
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The bytes of a module.
+#[derive(Clone, Debug)]
+pub struct Wasm {
+    pub bytes: Arc<[u8]>,
+    pub digest: Digest,
+}
+
+impl Wasm {
+    pub fn of(bytes: Vec<u8>) -> Wasm {
+        Wasm { digest: Digest(blake3::hash(&bytes)), bytes: bytes.into() }
+    }
+}
+
+/// By the path that the documents name.
+pub type Wasms = BTreeMap<PathBuf, Wasm>;
+
+/// A set in which no file has a mistake.
+#[derive(Debug)]
+pub struct Set {
+    pub config: Config,
+    pub texts: Texts,
+    /// Of the functions of `config`, in their order.
+    pub wasm: Vec<Wasm>,
+    pub modules: Wasms,
+    pub digest: Digest,
+}
+
+/// Why a set can't take effect, a line for each mistake.
+pub type Problems = Vec<String>;
+
+/// So many of a set's mistakes are said, and so many warnings.
+const SAID: usize = 20;
+
+/// What was found where documents are kept, whether or not it can take effect.
+pub struct Found {
+    texts: Texts,
+    pub loaded: Loaded,
+    modules: Wasms,
+    /// Of modules that could not be read.
+    unread: Problems,
+    pub digest: Digest,
+    pub fingerprint: Fingerprint,
+    /// Nothing changed while it was read.
+    pub is_whole: bool,
+}
+
+impl Found {
+    /// Reads the documents of these paths, and the modules that they name.
+    pub fn read(paths: &[PathBuf]) -> Found {
+        let before = Fingerprint::of(paths, &[]);
+        let texts = Texts::read(paths);
+        let loaded = texts.load(&Modules::Named, &|_| false);
+        let named = Fingerprint::of(paths, &loaded.modules);
+        let (mut modules, mut unread) = (Wasms::new(), Problems::new());
+        for path in &loaded.modules {
+            match Module::read(path) {
+                Ok(bytes) => drop(modules.insert(path.clone(), Wasm::of(bytes))),
+                Err(problem) => unread.push(format!("{}: {problem}", path.display())),
+            }
+        }
+        let fingerprint = Fingerprint::of(paths, &loaded.modules);
+        let is_whole = named == fingerprint && before == Fingerprint::of(paths, &[]);
+        let digest = digest(&texts, &modules);
+        Found { texts, loaded, modules, unread, digest, fingerprint, is_whole }
+    }
+
+    /// The same, once nothing changes while it is read: at most so often.
+    pub fn read_whole(paths: &[PathBuf], tries: usize) -> Found {
+        let mut found = Found::read(paths);
+        for _ in 1..tries {
+            if found.is_whole {
+                break;
+            }
+            found = Found::read(paths);
+        }
+        found
+    }
+
+    /// Could something not be read? It may be there again later, and look the same.
+    pub fn is_partial(&self) -> bool {
+        self.texts.is_partial() || !self.unread.is_empty()
+    }
+
+    /// What is no mistake and still worth saying.
+    pub fn warnings(&self) -> Problems {
+        said(&self.loaded.diagnostics, Severity::Warning)
+    }
+
+    pub fn set(self, select: &Selector) -> Result<Set, Problems> {
+        let Some(config) = self.loaded.config else {
+            return Err(said(&self.loaded.diagnostics, Severity::Error));
+        };
+        let config = selected(config, select)?;
+        if !self.unread.is_empty() {
+            return Err(self.unread);
+        }
+        Ok(Set::of(config, self.texts, self.modules, self.digest))
+    }
+}
+
+impl Set {
+    fn of(config: Config, texts: Texts, modules: Wasms, digest: Digest) -> Set {
+        let wasm = config.functions.iter().map(|function| modules[&function.module].clone()).collect();
+        Set { config, texts, wasm, modules, digest }
+    }
+
+    /// One that was kept: modules by the path that the documents name, with the file that each is in now.
+    pub fn kept(
+        texts: Texts,
+        kept: BTreeMap<PathBuf, (PathBuf, Wasm)>,
+        select: &Selector,
+    ) -> Result<Set, Problems> {
+        let paths = kept.iter().map(|(named, (path, _))| (named.clone(), path.clone())).collect();
+        let loaded = texts.load(&Modules::Kept(paths), &|_| false);
+        let Some(config) = loaded.config else { return Err(said(&loaded.diagnostics, Severity::Error)) };
+        let config = selected(config, select)?;
+        let by_file: BTreeMap<&PathBuf, &Wasm> = kept.values().map(|(path, wasm)| (path, wasm)).collect();
+        let wasm = config.functions.iter().map(|function| by_file[&function.module].clone()).collect();
+        let modules = kept.into_iter().map(|(named, (_, wasm))| (named, wasm)).collect();
+        let digest = digest(&texts, &modules);
+        Ok(Set { config, texts, wasm, modules, digest })
+    }
+
+    /// The functions' modules, ready to run. Those of `standing` that are the same stay; the others are compiled, which takes
+    /// seconds.
+    pub fn compile(
+        &self,
+        engine: &Engine,
+        limits: Limits,
+        standing: &[Arc<Module>],
+    ) -> Result<Vec<Arc<Module>>, Problems> {
+        let (mut modules, mut problems) = (Vec::new(), Problems::new());
+        for (function, wasm) in self.config.functions.iter().zip(&self.wasm) {
+            let name = format!("{}/{}", function.namespace, function.name);
+            let same = |m: &&Arc<Module>| m.name() == name && m.digest() == wasm.digest.0.as_bytes();
+            match standing.iter().find(same) {
+                Some(module) => modules.push(Arc::clone(module)),
+                None => match Module::of(engine, &name, &function.module, &wasm.bytes, limits) {
+                    Ok(module) => {
+                        say(&module);
+                        modules.push(module);
+                    }
+                    Err(error) => problems.push(error.to_string()),
+                },
+            }
+        }
+        if problems.is_empty() { Ok(modules) } else { Err(problems) }
+    }
+}
+
+/// The functions' modules of a configuration alone, as their files are now.
+pub fn load(engine: &Engine, limits: Limits, config: &Config) -> Result<Vec<Arc<Module>>, Problems> {
+    let load = |function: &Function| {
+        let name = format!("{}/{}", function.namespace, function.name);
+        Module::load(engine, &name, &function.module, limits).inspect(|module| say(module))
+    };
+    config.functions.iter().map(|function| load(function).map_err(|error| vec![error.to_string()])).collect()
+}
+
+fn selected(mut config: Config, select: &Selector) -> Result<Config, Problems> {
+    match config.select(select) {
+        Ok(()) => Ok(config),
+        Err(nothing) => Err(vec![format!("{} ({})", nothing.message, nothing.help)]),
+    }
+}
+
+fn say(module: &Module) {
+    let function = module.name();
+    match module.origin() {
+        Origin::Compiled(took) => tracing::info!(function, took_ms = took.as_millis() as u64, "compiled"),
+        Origin::Replaced(took) => {
+            let took_ms = took.as_millis() as u64;
+            tracing::warn!(function, took_ms, "the compiled function was damaged: compiled anew");
+        }
+        Origin::Cached => tracing::debug!(function, "loaded from the cache"),
+    }
+}
+
+fn digest(texts: &Texts, modules: &Wasms) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_be_bytes());
+        hasher.update(bytes);
+    };
+    part(b"weir set 1");
+    for (name, content) in texts.iter() {
+        part(name.as_bytes());
+        part(content.as_bytes());
+    }
+    part(b"modules");
+    for (path, wasm) in modules {
+        part(path.as_os_str().as_encoded_bytes());
+        part(wasm.digest.0.as_bytes());
+    }
+    Digest(hasher.finalize())
+}
+
+fn said(diagnostics: &Diagnostics, severity: Severity) -> Problems {
+    let all = diagnostics.sorted().into_iter().filter(|diagnostic| diagnostic.severity == severity);
+    let mut said: Problems = all.take(SAID).map(line).collect();
+    let more = diagnostics.count(severity) - said.len();
+    if more > 0 {
+        said.push(format!("and {more} more: 'weir check' shows them"));
+    }
+    said
+}
+
+/// A diagnostic in one line.
+fn line(diagnostic: &Diagnostic) -> String {
+    let Diagnostic { file, line, column, message, suggestion, .. } = diagnostic;
+    let place = if *line == 0 { file.to_string() } else { format!("{file}:{line}:{column}") };
+    match suggestion {
+        Some(help) => format!("{place}: {message} ({help})"),
+        None => format!("{place}: {message}"),
+    }
+}
