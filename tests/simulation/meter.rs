@@ -40,6 +40,11 @@ impl Meter {
         }
     }
 
+    /// Of a trigger that is gone nothing is known when it is back.
+    pub(crate) fn forget(&mut self, is_gone: impl Fn(u32) -> bool) {
+        self.begun.retain(|&trigger, _| !is_gone(trigger));
+    }
+
     /// Also where it was not attempted, or nobody wants to know any more.
     pub(crate) fn came_back(&mut self, delivery: Key) {
         self.running.remove(&delivery);

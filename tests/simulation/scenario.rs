@@ -63,6 +63,8 @@ pub(crate) enum Fault {
     LetterBrokers,
     /// Some triggers have limits: so many at once, so many in a time.
     Limited,
+    /// Triggers are gone, and back, while the worker runs.
+    Reloads,
 }
 
 impl Fault {
@@ -73,7 +75,7 @@ impl Fault {
         }
     }
 
-    const QUEUE: [Fault; 19] = [
+    const QUEUE: [Fault; 20] = [
         Fault::Crash,
         Fault::Drain,
         Fault::LateAcks,
@@ -93,6 +95,7 @@ impl Fault {
         Fault::Replies,
         Fault::LetterBrokers,
         Fault::Limited,
+        Fault::Reloads,
     ];
 
     const GROUP: [Fault; 18] = [
@@ -138,7 +141,8 @@ impl Scenario {
         for &fault in Fault::of(kind) {
             // What came later is drawn apart: the worlds that were known before stay what they are.
             let own = &mut dice_of(seed, &[12, fault as u64]);
-            let dice = if fault == Fault::Limited { own } else { &mut dice };
+            let is_later = matches!(fault, Fault::Limited | Fault::Reloads);
+            let dice = if is_later { own } else { &mut dice };
             faults |= u32::from(dice.chance(often)) << fault as u32;
         }
         let group = kind == Kind::Group;

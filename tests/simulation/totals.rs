@@ -110,6 +110,8 @@ totals! { QueueTotals {
     drops: 100,
     offline: 50,
     gone: 50,
+    reloads: 500,
+    given_up: 100,
     queues_dropped: 300,
     parkings_dropped: 100,
     letters_dropped: 50,

@@ -37,7 +37,7 @@ impl World {
         }
         let (duty, attempt) = (job.duty, job.attempt);
         let progress = life.core.progress(super::events::QUEUE, 0).expect("it is assigned");
-        self.truth.begins(duty, &self.plan.policies[duty.1 as usize], run, &progress);
+        self.truth.begins(duty, &self.plan.policies[duty.1 as usize], run, (&progress, &life.routed));
         let event = self.truth.events[&self.truth.fates[&duty].event].number as usize;
         // What is replayed later may go better.
         job.outcome = self.plan.outcome(event, duty.1, attempt, duty.2, now);
@@ -93,7 +93,7 @@ impl World {
                     self.totals.loops += 1;
                 }
             }
-        } else if hops > 1 && self.broker_of_letters(job.duty.1).is_some() {
+        } else if end == End::DeadLettered && hops > 1 && self.broker_of_letters(job.duty.1).is_some() {
             self.totals.sent_letters += 1;
             change.events.push(format!("letter of {:?}", job.duty));
         } else {
@@ -166,8 +166,11 @@ impl World {
         made
     }
 
-    pub(super) fn bury(&self, job: &Job) -> Buried {
+    pub(super) fn bury(&self, job: &Job, end: End) -> Buried {
         match self.broker_of_letters(job.duty.1) {
+            _ if end == End::GivenUp => {
+                Buried::Kept(self.letter(job, Reason::TriggerGone, job.envelope.record()))
+            }
             Some(broker) if self.event_of(job).hops > 1 => {
                 let id = format!("letter of {:?}", job.duty);
                 Buried::Sent(broker, self.truth.events[&id].record.to_vec())
@@ -176,7 +179,7 @@ impl World {
         }
     }
 
-    fn letter(&self, job: &Job, reason: Reason, record: &[u8]) -> Vec<u8> {
+    pub(super) fn letter(&self, job: &Job, reason: Reason, record: &[u8]) -> Vec<u8> {
         let letter = DeadLetter {
             delivery: uid_of(job.duty),
             position: job.envelope.position,

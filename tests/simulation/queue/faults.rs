@@ -16,6 +16,8 @@ impl World {
             Fault::Replays,
             Fault::Replays,
             Fault::Drops,
+            Fault::Reloads,
+            Fault::Reloads,
         ];
         let possible: Vec<Fault> = possible.into_iter().filter(|&fault| self.has(fault)).collect();
         if possible.is_empty() || self.life.is_none() {
@@ -38,6 +40,7 @@ impl World {
                 self.soon(5_000..200_000, Happens::Mend);
             }
             Fault::Replays => self.asks(Ask::Replay),
+            Fault::Reloads => self.reload(),
             _ => self.asks(Ask::Drop),
         }
     }

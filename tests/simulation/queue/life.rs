@@ -28,6 +28,14 @@ pub(crate) struct Job {
     pub(crate) broker: Uid,
 }
 
+impl Job {
+    /// None that is run: what is left of a delivery after so many attempts.
+    pub(crate) fn given_up(delivery: Key, duty: Duty, attempt: u32, envelope: Envelope, broker: Uid) -> Job {
+        let (follows, outcome, retry_after) = (false, Outcome::Permanent, None);
+        Job { delivery, duty, attempt, follows, outcome, retry_after, envelope, broker }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Executor {
     pub(crate) queue: VecDeque<u64>,
@@ -102,12 +110,16 @@ pub(crate) struct Life {
     pub(crate) core: Core,
     /// Those there are, by their index in the core's table.
     pub(crate) triggers: Vec<u32>,
+    /// Those that are gone, or were at some moment of this step.
+    pub(crate) gone: BTreeSet<u32>,
     pub(crate) table: Arc<Table>,
     pub(crate) executors: Vec<Executor>,
     pub(crate) jobs: BTreeMap<u64, Job>,
     pub(crate) handed_over: BTreeSet<Key>,
     pub(crate) meter: Meter,
     pub(crate) known: BTreeMap<Duty, Under>,
+    /// What came of the queue in this life, to the triggers there were then.
+    pub(crate) routed: BTreeSet<Duty>,
     /// By the ids of parked records.
     pub(crate) records: BTreeMap<u64, Duty>,
     pub(crate) fetching: BTreeSet<StubKey>,

@@ -6,6 +6,7 @@ mod executors;
 mod faults;
 mod life;
 mod recovery;
+mod reload;
 mod rest;
 mod scribe;
 mod start;

@@ -7,10 +7,10 @@ use weir::time::Moment;
 use weir::trigger::Memo;
 use weir::worker::attempt::{Attempt, Now};
 
-use super::super::plan::trigger_uid;
 use super::super::truth::broken;
 use super::events::QUEUE;
 use super::life::{Job, Told, Under};
+use super::reload::Left;
 use super::truth::{Change, Duty, Place};
 use super::{Happens, World};
 
@@ -37,6 +37,7 @@ impl World {
         let now = self.moment();
         self.life().step_planned = false;
         let inputs = std::mem::take(&mut self.life().inbox);
+        self.look_who_is_gone();
         inputs.iter().for_each(|input| self.note(input));
         let brings = |input: &Input<u64>| matches!(input, Input::Assigned { .. } | Input::Unparked { .. });
         let brings = inputs.iter().any(brings);
@@ -65,13 +66,13 @@ impl World {
                 for index in matched {
                     let trigger = life.triggers[index as usize];
                     let policy = &self.plan.policies[trigger as usize];
+                    life.routed.insert((offset, trigger, 0));
                     self.totals.deliveries +=
                         u64::from(self.truth.route((offset, trigger, 0), &event.id, policy));
                 }
             }
             Input::Unparked { parked, .. } => parked.iter().for_each(|stub| {
-                let trigger = life.triggers.iter().find(|&&trigger| trigger_uid(trigger) == stub.trigger);
-                let duty = (stub.offset, *trigger.expect("it was asked for"), stub.replay);
+                let duty = (stub.offset, self.plan.trigger_of(stub.trigger), stub.replay);
                 life.records.insert(stub.id, duty);
                 life.known.insert(duty, Under { parked: true, due: stub.due, ..Under::default() });
             }),
@@ -95,6 +96,7 @@ impl World {
                 }
                 self.totals.fetched += 1;
             }
+            Input::Reloaded { table } => self.reloaded(table),
             _ => {}
         }
     }
@@ -137,7 +139,9 @@ impl World {
                     let attempt = Attempt::aside(delivery, &parked, now);
                     self.life().unwritten.attempts.push((attempt, Some(change)));
                 }
-                Effect::GiveUp { delivery, .. } => broken("given up in vain", &format!("{delivery:?}")),
+                Effect::GiveUp { delivery, trigger, attempts, replay, record, envelope, broker } => {
+                    self.given_up(Left { delivery, trigger, attempts, replay, record, envelope, broker });
+                }
                 Effect::Fetch { stub, id, .. } => self.fetch(stub, id),
             }
         }
@@ -239,7 +243,10 @@ impl World {
                 if (*end == End::Delivered) != (job.outcome == Outcome::Succeeded) {
                     wrong("delivered without success");
                 }
-                let gives_up = job.outcome.retries();
+                if *end == End::GivenUp && !self.life().gone.contains(&duty.1) {
+                    wrong("given up in vain");
+                }
+                let gives_up = job.outcome.retries() && *end != End::GivenUp;
                 if gives_up && (attempt <= policy.retry || exact && attempt != policy.retry + 1) {
                     wrong("given up too soon, or too late");
                 }
@@ -247,7 +254,7 @@ impl World {
             }
         }
         let made = self.made(&job, change.as_mut());
-        let attempt = Attempt::settled(made, delivery, fate, now, |_| self.bury(&job));
+        let attempt = Attempt::settled(made, delivery, fate, now, |end| self.bury(&job, end));
         self.life().unwritten.attempts.push((attempt, change));
     }
 
@@ -352,7 +359,7 @@ impl World {
             life.committed = progress.clone();
             life.unwritten.progress = Some(progress.clone());
             let life = self.life.as_ref().expect("it is alive");
-            self.truth.settles(&progress, &life.given, &life.triggers);
+            self.truth.settles(&progress, &life.routed);
         }
     }
 
@@ -444,6 +451,7 @@ fn told(input: &Input<u64>) -> String {
         Input::Unparked { parked, .. } => {
             format!("Unparked {:?}", parked.iter().map(shown).collect::<Vec<_>>())
         }
+        Input::Reloaded { table } => format!("Reloaded {:?}", table.uids),
         other => format!("{other:?}"),
     }
 }

@@ -183,7 +183,14 @@ impl Truth {
     }
 
     /// May it begin, as far as its lane goes? `run`: what ran before it in its run and has succeeded.
-    pub(crate) fn begins(&self, duty: Duty, policy: &Policy, run: &[u64], progress: &Progress) {
+    /// `progress` and `routed`: of this life.
+    pub(crate) fn begins(
+        &self,
+        duty: Duty,
+        policy: &Policy,
+        run: &[u64],
+        (progress, routed): (&Progress, &BTreeSet<Duty>),
+    ) {
         let (offset, trigger, replay) = duty;
         let key = self.events[&self.fates[&duty].event].key;
         let lane = match policy.order {
@@ -194,22 +201,20 @@ impl Truth {
         };
         for &before in self.lanes[&lane].range(..offset) {
             let fate = &self.fates[&(before, trigger, 0)];
-            // While the trigger was gone, its events settled without it.
-            let is_over = fate.ended || fate.place == Place::Queue && progress.is_complete(before);
+            // While the trigger was gone, its events settled, or came, without it.
+            let is_owed = routed.contains(&(before, trigger, 0)) && !progress.is_complete(before);
+            let is_over = fate.ended || fate.place == Place::Queue && !is_owed;
             if !is_over && !run.contains(&before) {
                 broken("order", &format!("{duty:?} begins, but {before} before it in its lane is {fate:?}"));
             }
         }
     }
 
-    /// What is said to be complete has ended durably, or stands parked; except what was `given` as complete already, perhaps
-    /// without one of these triggers.
-    pub(crate) fn settles(&mut self, progress: &Progress, given: &Progress, triggers: &[u32]) {
+    /// What is said to be complete has ended durably, or stands parked: all that was `routed` in this life.
+    pub(crate) fn settles(&mut self, progress: &Progress, routed: &BTreeSet<Duty>) {
         for (&duty, fate) in self.fates.range((self.checked, 0, 0)..) {
-            let (offset, trigger, replay) = duty;
             let is_open = matches!(fate.place, Place::Queue | Place::Nowhere);
-            let is_owed = replay == 0 && triggers.contains(&trigger) && !given.is_complete(offset);
-            if is_owed && is_open && progress.is_complete(offset) {
+            if is_open && routed.contains(&duty) && progress.is_complete(duty.0) {
                 broken("commit covers what is not done", &format!("{progress:?}, but {duty:?} is {fate:?}"));
             }
         }
