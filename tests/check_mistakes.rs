@@ -1,8 +1,9 @@
 //! Every mistake of every file is reported at once, with file, line, column and what to do about it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use weir::config::{DeadLetterTo, Severity, load, load_settings, load_text};
+use weir::config::{Code, DeadLetterTo, LINTS, Severity, load, load_settings, load_text};
 use weir::dispatch::{Backoff, Order};
 use weir::event::Uid;
 use weir::trigger::{DataFilter, Filter};
@@ -20,6 +21,31 @@ fn all_mistakes_of_all_files_at_once() {
     }
     let expected = std::fs::read_to_string(EXPECTED).unwrap();
     snapbox::assert_data_eq!(shown, snapbox::Data::text(expected).raw());
+}
+
+/// docs/diagnostics.md has a row for each code, and each that is not of settings is in use above.
+#[test]
+fn the_page_lists_every_code() {
+    let page = std::fs::read_to_string("docs/diagnostics.md").unwrap();
+    let rows =
+        page.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "));
+    let listed: BTreeMap<&str, &str> = rows.filter(|(code, _)| !code.contains(' ')).collect();
+    let codes = Code::ALL.iter().map(|(code, means)| (code.text(), (*means).to_owned()));
+    let lints = LINTS.iter().map(|lint| (lint.code.text(), lint.tells.to_owned()));
+    let said: BTreeMap<&str, String> = codes.chain(lints).collect();
+    assert_eq!(said.len(), Code::ALL.len() + LINTS.len(), "one name, one code");
+    assert_eq!(listed, said.iter().map(|(code, means)| (*code, means.as_str())).collect());
+    // The page says which of them have to be asked for.
+    let (_, checklist) = page.split_once("## The production checklist").unwrap();
+    for lint in LINTS {
+        assert_eq!(checklist.contains(&format!("| `{}` |", lint.code)), lint.production, "{}", lint.code);
+    }
+
+    let loaded = load(&[PathBuf::from("tests/mistakes"), PathBuf::from("tests/no-such-folder")]);
+    let seen: BTreeSet<&str> = loaded.diagnostics.sorted().iter().map(|d| d.code.text()).collect();
+    for (code, _) in Code::ALL.iter().filter(|(code, _)| ![Code::SETTING, Code::NOTHING].contains(code)) {
+        assert!(seen.contains(code.text()), "{code}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The command line as it is met: every command's help, its results, its mistakes, and how it ends. The texts stand in
 //! tests/cli/, to be read before they are committed.
 
+#[path = "cli/check.rs"]
+mod check;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/session.rs"]

@@ -7,7 +7,7 @@ use clap::Args;
 use super::exit::Failed;
 use super::options::say_all;
 use super::out::plural;
-use crate::config::{self, Config, Diagnostics, Loaded, Settings, Severity};
+use crate::config::{self, Code, Config, Diagnostics, Loaded, Settings, Severity};
 
 pub fn paths<'p>(given: &'p [PathBuf], settings: &'p Settings) -> &'p [PathBuf] {
     if given.is_empty() { settings.triggers.as_slice() } else { given }
@@ -36,6 +36,7 @@ pub fn look_for_triggers(paths: &[PathBuf], loaded: &mut Loaded) {
         loaded
             .diagnostics
             .whole(Severity::Warning, &names.join(", "), message)
+            .code(Code::NOTHING)
             .help("write one ('weir check --help' shows how), or name other paths");
     }
 }
@@ -71,9 +72,14 @@ pub fn accept(of_settings: &Diagnostics, loaded: Loaded) -> Result<(Config, usiz
 pub fn judge(of_settings: &Diagnostics, loaded: &Loaded) -> Result<usize, Failed> {
     say_all(of_settings);
     say_all(&loaded.diagnostics);
+    refuse(of_settings, loaded)
+}
+
+/// Refuses what has mistakes, which others have told of; returns how many files there are.
+pub fn refuse(of_settings: &Diagnostics, loaded: &Loaded) -> Result<usize, Failed> {
     let mistakes = of_settings.count(Severity::Error) + loaded.diagnostics.count(Severity::Error);
     let files = loaded.files.len();
-    match loaded.config {
+    match &loaded.config {
         Some(_) if mistakes == 0 => Ok(files),
         _ => {
             let mistakes = plural(mistakes as u64, "mistake");

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::text::{Place, Span, Text};
 
+mod code;
 mod look;
 
+pub use code::Code;
 pub use look::Look;
 
 /// How many of each severity are kept; the rest are counted.
@@ -22,36 +24,42 @@ pub enum Severity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     pub severity: Severity,
+    pub code: Code,
     pub file: Arc<str>,
     /// Counted from 1; 0: the file as a whole.
     pub line: u32,
     pub column: u32,
+    /// How many characters of the line are meant.
+    pub length: u32,
     pub message: String,
     pub suggestion: Option<String>,
-    excerpt: Option<Excerpt>,
-}
-
-/// The source line a diagnostic points into, and how many characters of it are meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Excerpt {
-    line: String,
-    length: u32,
+    /// The source line that it points into.
+    excerpt: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     all: Vec<Diagnostic>,
     counts: [usize; 3],
+    /// Of what is not given one of its own.
+    code: Code,
 }
 
 impl Diagnostics {
+    /// The code of what is said from here on and is given none of its own.
+    pub fn coded(&mut self, code: Code) {
+        self.code = code;
+    }
+
     /// A problem of something that is no place in a file: a path, a flag, a variable of the environment.
     pub fn whole(&mut self, severity: Severity, file: &str, message: impl Into<String>) -> Added<'_> {
         self.push(Diagnostic {
             severity,
+            code: self.code,
             file: file.into(),
             line: 0,
             column: 0,
+            length: 0,
             message: message.into(),
             suggestion: None,
             excerpt: None,
@@ -70,12 +78,14 @@ impl Diagnostics {
         message: impl Into<String>,
     ) -> Added<'_> {
         let line = text.line(span.line).filter(|line| !names_a_secret(line));
-        let excerpt = line.map(|line| Excerpt { line: line.to_owned(), length: span.length });
+        let excerpt = line.map(str::to_owned);
         self.push(Diagnostic {
             severity,
+            code: self.code,
             file: text.name.clone(),
             line: span.line,
             column: span.column,
+            length: span.length,
             message: message.into(),
             suggestion: None,
             excerpt,
@@ -111,6 +121,9 @@ impl Diagnostics {
     }
 
     pub fn absorb(&mut self, other: Diagnostics) {
+        for (count, theirs) in self.counts.iter_mut().zip(other.counts) {
+            *count += theirs.saturating_sub(KEPT);
+        }
         for diagnostic in other.all {
             self.push(diagnostic);
         }
@@ -122,6 +135,11 @@ impl Diagnostics {
 
     pub fn has_errors(&self) -> bool {
         self.count(Severity::Error) > 0
+    }
+
+    /// How many there were beyond those that are kept.
+    pub fn dropped(&self) -> usize {
+        self.counts.iter().map(|count| count.saturating_sub(KEPT)).sum()
     }
 
     /// By file, line and column.
@@ -149,7 +167,7 @@ impl Diagnostics {
         for diagnostic in self.sorted() {
             diagnostic.write(out, look)?;
         }
-        let dropped: usize = self.counts.iter().map(|count| count.saturating_sub(KEPT)).sum();
+        let dropped = self.dropped();
         if dropped > 0 {
             writeln!(out, "and {dropped} more problems that are not shown")?;
         }
@@ -181,6 +199,13 @@ impl fmt::Display for Diagnostic {
 pub struct Added<'a>(Option<&'a mut Diagnostic>);
 
 impl Added<'_> {
+    pub fn code(mut self, code: Code) -> Self {
+        if let Some(diagnostic) = &mut self.0 {
+            diagnostic.code = code;
+        }
+        self
+    }
+
     pub fn help(self, suggestion: impl Into<String>) {
         self.maybe_help(Some(suggestion.into()));
     }
@@ -228,6 +253,11 @@ impl<'a> Report<'a> {
     pub fn text(&self) -> &Text {
         self.text
     }
+
+    /// As [`Diagnostics::coded`].
+    pub fn coded(&mut self, code: Code) {
+        self.diagnostics.coded(code);
+    }
 }
 
 #[cfg(test)]
@@ -247,6 +277,9 @@ mod tests {
             shown.contains("an error still counts")
                 && shown.ends_with("and 7 more problems that are not shown\n")
         );
+        let mut both = Diagnostics::default();
+        both.absorb(diagnostics);
+        assert_eq!((both.dropped(), both.count(Severity::Note)), (7, KEPT + 7));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a document is: its apiVersion and kind decide who reads it.
 
-use super::diagnostic::Report;
+use super::diagnostic::{Code, Report};
 use super::later::{self, Later};
 use super::metadata::Metadata;
 use super::node::{Kind, Node};
@@ -125,6 +125,7 @@ pub(super) fn read(root: &Node, documents: &mut Vec<Document>, report: &mut Repo
                 root.span,
                 format!("expected a document with apiVersion and kind, found {}", root.describe()),
             )
+            .code(Code::DOCUMENT)
             .help("a document begins with 'apiVersion:' and 'kind:'");
         return;
     };
@@ -139,7 +140,7 @@ pub(super) fn read(root: &Node, documents: &mut Vec<Document>, report: &mut Repo
             Some(known) => format!("add 'apiVersion: {}'", known.api_versions[0]),
             None => "a document begins with 'apiVersion:' and 'kind:'".into(),
         };
-        report.error(root.span, format!("the document has no {missing}")).help(help);
+        report.error(root.span, format!("the document has no {missing}")).code(Code::DOCUMENT).help(help);
         return;
     };
     // One that is no string is reported.
@@ -216,12 +217,14 @@ fn recognise(
         Some(known) if known.kind == kind && ours(known) => {
             report
                 .error(version_span, format!("a {kind} is not of apiVersion '{version}'"))
+                .code(Code::DOCUMENT)
                 .help(format!("write 'apiVersion: {}'", known.api_versions[0]));
             return None;
         }
         Some(known) if ours(known) => {
             report
                 .error(kind_span, format!("unknown kind '{kind}'"))
+                .code(Code::DOCUMENT)
                 .help(format!("did you mean '{}'?", known.kind));
             return None;
         }
@@ -229,12 +232,15 @@ fn recognise(
             let ours = KNOWN.iter().filter(|known| known.group() == "weir.dev");
             report
                 .error(kind_span, format!("unknown kind '{kind}'"))
+                .code(Code::DOCUMENT)
                 .help(format!("weir.dev has {}", listed(ours.map(|known| known.kind))));
             return None;
         }
         _ => {}
     }
-    report.note(kind_span, format!("a {kind} of '{version}' is not for weir: passed over"));
+    report
+        .note(kind_span, format!("a {kind} of '{version}' is not for weir: passed over"))
+        .code(Code::PASSED_OVER);
     None
 }
 

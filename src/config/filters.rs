@@ -1,12 +1,10 @@
 //! A trigger's `filter` and `filters`. What can't be understood is an error, never a filter that matches everything.
 
-use std::collections::BTreeMap;
-
 use crate::trigger::Filter;
 
 use super::cesql;
-use super::diagnostic::Report;
-use super::node::{Entry, Kind, Node};
+use super::diagnostic::{Code, Report};
+use super::node::{Kind, Node};
 use super::reader::{self, Fields};
 use super::spelling::{did_you_mean, listed};
 
@@ -51,6 +49,7 @@ fn of_attributes(node: &Node, path: String, report: &mut Report<'_>) -> Option<F
     {
         report
             .error(entry.key_span, format!("unknown field '{}' in {}", entry.key, fields.path))
+            .code(Code::UNKNOWN_FIELD)
             .help(format!("attributes stand one level deeper: 'attributes: {{{}: …}}'", entry.key));
         return None;
     }
@@ -60,10 +59,7 @@ fn of_attributes(node: &Node, path: String, report: &mut Report<'_>) -> Option<F
 
 /// A list of filters that must all match.
 fn all_of(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Filter> {
-    let filters = list(node, path, report)?;
-    let mut wanted = BTreeMap::new();
-    contradictions(node, path, &mut wanted, node, report);
-    Some(Filter::all(filters))
+    list(node, path, report).map(Filter::all)
 }
 
 /// One filter or more; all of them are read, so that all mistakes are found.
@@ -86,34 +82,8 @@ fn list(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Vec<Filter>>
     each.into_iter().collect()
 }
 
-/// Of filters that must all match: warns of attributes that would have to be two things at once.
-fn contradictions<'n>(
-    list: &'n Node,
-    path: &str,
-    wanted: &mut BTreeMap<&'n str, &'n str>,
-    at: &Node,
-    report: &mut Report<'_>,
-) {
-    let Kind::Seq(items) = &list.kind else { return };
-    for item in items {
-        if let Some(entry) = item.get("all") {
-            contradictions(&entry.value, path, wanted, at, report);
-        }
-        let Some(Entry { value: Node { kind: Kind::Map(entries), .. }, .. }) = item.get("exact") else {
-            continue;
-        };
-        for Entry { key: name, value, .. } in entries {
-            let Some(value) = value.text() else { continue };
-            if let Some(other) = wanted.insert(name, value).filter(|other| *other != value) {
-                let message =
-                    format!("{path}: no event matches: '{name}' can't be both '{other}' and '{value}'");
-                report.warning(at.span, message).help("all filters of the list must match");
-            }
-        }
-    }
-}
-
-fn of_dialect(node: &Node, path: String, report: &mut Report<'_>) -> Option<Filter> {
+/// One filter, by its dialect.
+pub(super) fn of_dialect(node: &Node, path: String, report: &mut Report<'_>) -> Option<Filter> {
     let fields = Fields::of(node, path, report)?;
     let Kind::Map(entries) = &node.kind else { return None };
     let [entry] = entries.as_slice() else {
@@ -142,6 +112,7 @@ fn of_dialect(node: &Node, path: String, report: &mut Report<'_>) -> Option<Filt
             };
             report
                 .error(entry.key_span, format!("unknown filter dialect '{other}' in {}", fields.path))
+                .code(Code::UNKNOWN_FIELD)
                 .help(help.unwrap_or_else(|| format!("dialects are {}", listed(DIALECTS))));
             None
         }

@@ -9,7 +9,7 @@ use super::reader::{self, Fields};
 use super::reference::Named;
 
 /// Fields of the kind that this version does not honour.
-const LATER: [&str; 9] =
+pub(super) const LATER: [&str; 9] =
     ["memory", "timeout", "fuel", "isolation", "environment", "config", "concurrency", "price", "output"];
 
 #[derive(Clone, Debug)]

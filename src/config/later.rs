@@ -1,6 +1,6 @@
 //! What this version reads and checks, and does not do yet. Each decision stands here once, to be lifted by itself.
 
-use super::diagnostic::Report;
+use super::diagnostic::{Code, Report};
 use super::text::Span;
 use super::{Config, Reads, SourceSink};
 
@@ -60,11 +60,11 @@ pub(super) const MSK_TOKEN: Later = Later {
 
 impl Later {
     pub(super) fn note(&self, at: Span, subject: &str, report: &mut Report<'_>) {
-        report.note(at, format!("{subject} {}", self.message)).help(self.help);
+        report.note(at, format!("{subject} {}", self.message)).code(Code::WITHOUT_EFFECT).help(self.help);
     }
 
     pub(super) fn refuse(&self, at: Span, subject: &str, report: &mut Report<'_>) {
-        report.error(at, format!("{subject} {}", self.message)).help(self.help);
+        report.error(at, format!("{subject} {}", self.message)).code(Code::UNSUPPORTED).help(self.help);
     }
 }
 

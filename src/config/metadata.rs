@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::Report;
+use super::diagnostic::{Code, Report};
+use super::lint::ALLOW;
 use super::node::{Entry, Kind, Node};
 use super::reader::{self, Fields};
 use super::spelling::{did_you_mean, listed, nearest};
@@ -74,19 +75,25 @@ impl<'n> Metadata<'n> {
     /// Annotations of `prefix` that are none of `known`.
     pub(super) fn check_annotations(&self, prefix: &str, known: &[&str], report: &mut Report<'_>) {
         let domain = "weir.dev";
+        let everywhere = Some(ALLOW).filter(|allow| allow.starts_with(prefix));
+        let known = || known.iter().copied().chain(everywhere);
         for entry in self.annotations {
             let own = entry.key.split_once('/').map_or("", |(own, _)| own);
             if prefix.starts_with(domain) && own != domain && nearest(own, [domain]).is_some() {
                 report
                     .error(entry.key_span, format!("unknown annotation '{}'", entry.key))
+                    .code(Code::UNKNOWN_FIELD)
                     .help(format!("did you mean '{domain}/…'?"));
             }
-            if entry.key.starts_with(prefix) && !known.contains(&&*entry.key) {
-                let help = did_you_mean(&entry.key, known.iter().copied()).unwrap_or_else(|| match known {
-                    [] => format!("this kind has no annotation under {prefix}"),
-                    _ => format!("known here: {}", listed(known.iter().copied())),
+            if entry.key.starts_with(prefix) && !known().any(|known| *known == *entry.key) {
+                let help = did_you_mean(&entry.key, known()).unwrap_or_else(|| match known().next() {
+                    None => format!("this kind has no annotation under {prefix}"),
+                    Some(_) => format!("known here: {}", listed(known())),
                 });
-                report.error(entry.key_span, format!("unknown annotation '{}'", entry.key)).help(help);
+                report
+                    .error(entry.key_span, format!("unknown annotation '{}'", entry.key))
+                    .code(Code::UNKNOWN_FIELD)
+                    .help(help);
             }
         }
     }

@@ -23,6 +23,7 @@ mod kafka_sink;
 mod kafka_source;
 mod later;
 mod link;
+mod lint;
 mod metadata;
 mod modules;
 mod nats_connection;
@@ -52,12 +53,13 @@ mod trigger;
 mod yaml;
 
 pub use billing_sink::{BillingSink, UsageTo};
-pub use diagnostic::{Diagnostic, Diagnostics, Look, Severity};
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Look, Severity};
 pub use fingerprint::Fingerprint;
 pub use kafka_security::{KafkaSecurity, Sasl};
 pub use kafka_sink::{KafkaSink, NewTopic};
 pub use kafka_source::{KafkaSource, KeyType};
 pub use later::Idle;
+pub use lint::{ALL as LINTS, Lint};
 pub use modules::Modules;
 pub use nats_connection::{NatsAuth, NatsConnection};
 pub use nats_sink::NatsSink;
@@ -177,6 +179,8 @@ pub struct Loaded {
     /// Those that were wanted.
     pub tests: Vec<Test>,
     pub diagnostics: Diagnostics,
+    /// What should be otherwise in production, for those who ask.
+    pub checklist: Diagnostics,
     /// The files that were read.
     pub files: Vec<PathBuf>,
     /// The modules that they name, there or not.

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::diagnostic::Report;
+use super::diagnostic::{Code, Report};
 use super::node::{Entry, Kind, Node};
 use super::quantity;
 use super::scalar::Scalar;
@@ -66,6 +66,7 @@ impl<'n> Fields<'n> {
         if let Some(entry) = self.entry(name) {
             report
                 .error(entry.key_span, format!("{}.{name} is not supported by this version", self.path))
+                .code(Code::UNSUPPORTED)
                 .help(reason.to_owned());
         }
     }
@@ -73,10 +74,8 @@ impl<'n> Fields<'n> {
     /// A field that may stand there and changes nothing.
     pub(super) fn without_effect(&mut self, name: &'static str, reason: &str, report: &mut Report<'_>) {
         if let Some(entry) = self.entry(name) {
-            report.note(
-                entry.key_span,
-                format!("{}.{name} has no effect in this version: {reason}", self.path),
-            );
+            let message = format!("{}.{name} has no effect in this version: {reason}", self.path);
+            report.note(entry.key_span, message).code(Code::WITHOUT_EFFECT);
         }
     }
 
@@ -98,13 +97,17 @@ impl<'n> Fields<'n> {
                 .unwrap_or_else(|| format!("known here: {}", listed(known())));
             report
                 .error(entry.key_span, format!("unknown field '{}' in {}", entry.key, self.path))
+                .code(Code::UNKNOWN_FIELD)
                 .help(help);
         }
         for name in self.missing.iter().filter(|name| !misspelt.contains(name)) {
             let empty = self.entries.iter().find(|entry| *entry.key == **name);
             let at = empty.map_or(self.node.span, |entry| entry.key_span);
             let word = if empty.is_some() { "has no value" } else { "is missing" };
-            report.error(at, format!("{}.{name} {word}", self.path)).help(format!("add '{name}: …'"));
+            report
+                .error(at, format!("{}.{name} {word}", self.path))
+                .code(Code::MISSING_FIELD)
+                .help(format!("add '{name}: …'"));
         }
     }
 }

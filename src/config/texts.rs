@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostics, Report};
+use super::diagnostic::{Code, Diagnostics, Report};
 use super::document::{Document, Draft};
 use super::modules::{self, Modules};
 use super::text::Text;
-use super::{Loaded, document, files, link, test, yaml};
+use super::{Loaded, document, files, link, lint, test, yaml};
 
 #[derive(Debug)]
 pub struct Texts {
@@ -21,6 +21,7 @@ impl Texts {
     /// Of these paths, each a file or a directory.
     pub fn read(paths: &[PathBuf]) -> Texts {
         let mut diagnostics = Diagnostics::default();
+        diagnostics.coded(Code::FILE);
         let all = files::read_all(paths, &mut diagnostics);
         Texts { all, diagnostics }
     }
@@ -44,15 +45,18 @@ impl Texts {
     /// With the Tests of those files that are `wanted`; the others are passed over, and with them their mistakes.
     pub fn load(&self, modules: &Modules, wanted: &dyn Fn(&Path) -> bool) -> Loaded {
         let mut diagnostics = self.diagnostics.clone();
-        let mut documents = Vec::new();
+        let (mut documents, mut trees) = (Vec::new(), lint::Trees::default());
         let mut whole = !diagnostics.has_errors();
         for text in &self.all {
             let report = &mut Report::new(text, &mut diagnostics);
+            report.coded(Code::SYNTAX);
             let stream = yaml::parse(report, &text.content);
             whole &= stream.whole;
+            report.coded(Code::VALUE);
             for root in &stream.documents {
                 document::read(root, &mut documents, report);
             }
+            trees.add(text, stream.documents);
         }
         let (mut unread, mut triggers) = (Vec::new(), BTreeSet::new());
         documents.retain(|Document { draft, place, namespace, name }| {
@@ -65,14 +69,18 @@ impl Texts {
             }
             !matches!(draft, Draft::Test(_))
         });
+        diagnostics.coded(Code::REFERENCE);
         let named = modules::find(&mut documents, modules, &mut diagnostics);
         let config = link::link(documents, whole, &mut diagnostics);
+        lint::warn(&trees, &config, &mut diagnostics);
+        diagnostics.coded(Code::VALUE);
         let triggers = triggers.iter().map(|(namespace, name)| (namespace.as_str(), name.as_str())).collect();
         let brokers = config.brokers.iter().map(|b| (b.namespace.as_str(), b.name.as_str())).collect();
         let names = test::Names { triggers, brokers, whole, namespace: "default" };
         let tests = test::read_all(unread, &names, &mut diagnostics);
         let config = (!diagnostics.has_errors()).then_some(config);
+        let checklist = config.as_ref().map(|config| lint::checklist(&trees, config)).unwrap_or_default();
         let files = self.all.iter().map(|text| PathBuf::from(&*text.name)).collect();
-        Loaded { config, tests, diagnostics, files, modules: named }
+        Loaded { config, tests, diagnostics, checklist, files, modules: named }
     }
 }

@@ -100,6 +100,28 @@ impl Policy {
         Some(self.backoff_after(failures).max(asked).min(LONGEST_WAIT))
     }
 
+    /// How long a delivery waits for its attempts if all of them fail.
+    pub fn longest_wait(&self) -> Duration {
+        let retries = u128::from(self.retry);
+        let (delay, most) = (self.delay.as_nanos().max(1), LONGEST_WAIT.as_nanos());
+        // Of so many the wait still grows.
+        let growing = match self.backoff {
+            Backoff::Linear => (most / delay).min(retries),
+            Backoff::Exponential => u128::from((most / delay).checked_ilog2().unwrap_or(0)).min(retries),
+        };
+        let sum = match self.backoff {
+            Backoff::Linear => growing * (growing + 1) / 2,
+            // 2 + 4 + ... up to 2^n.
+            Backoff::Exponential => (2 << growing) - 2,
+        };
+        if self.delay.is_zero() {
+            return Duration::ZERO;
+        }
+        let nanos = sum * delay + (retries - growing) * most;
+        Duration::from_secs(u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX))
+            + Duration::from_nanos((nanos % 1_000_000_000) as u64)
+    }
+
     /// Strict order never parks for its own sake: what follows would have to be parked, too, whole partitions of it.
     pub fn parks(&self) -> bool {
         self.order != Order::Ordered
@@ -140,6 +162,24 @@ mod tests {
         assert_eq!(policy.wait_after(1, Some(seconds(30))), Some(seconds(5)));
         policy.retry_after_max = Some(seconds(0));
         assert_eq!(policy.wait_after(1, Some(seconds(30))), Some(seconds(2)));
+    }
+
+    #[test]
+    fn all_waits_together() {
+        for backoff in [Backoff::Linear, Backoff::Exponential] {
+            for delay in
+                [0, 1, 200_000_000, 1_000_000_007, 599_999_999_999, 600_000_000_000, 7_000_000_000_000]
+            {
+                for retry in [0, 1, 2, 9, 10, 33, 1000] {
+                    let policy =
+                        Policy { retry, backoff, delay: Duration::from_nanos(delay), ..Policy::default() };
+                    let each = (1..=retry).filter_map(|failures| policy.wait_after(failures, None));
+                    assert_eq!(policy.longest_wait(), each.sum(), "{policy:?}");
+                }
+            }
+            let endless = Policy { retry: u32::MAX, delay: Duration::MAX, backoff, ..Policy::default() };
+            assert_eq!(endless.longest_wait(), LONGEST_WAIT * u32::MAX);
+        }
     }
 
     #[test]

@@ -4,69 +4,72 @@ use super::Filter;
 use super::attribute::Wanted;
 use super::cesql::Expression;
 
-/// What a filter says, without regard to order, repetition, lists of one and lists in lists.
+/// What a filter says, without regard to order, repetition, lists of one and lists in lists. Filters of one form match the
+/// same events; those of two may, too.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Form {
+pub struct Form(Said);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Said {
     Exact(String, String),
     Prefix(String, String),
     Suffix(String, String),
     Something(String),
-    All(Vec<Form>),
-    Any(Vec<Form>),
-    Not(Box<Form>),
+    All(Vec<Said>),
+    Any(Vec<Said>),
+    Not(Box<Said>),
     /// As it is printed: case of keywords, white space and needless parentheses are gone.
     Cesql(String),
 }
 
 impl Filter {
-    /// Whether both surely match the same events. `false`: it was not found out.
-    pub fn is_alike(&self, other: &Filter) -> bool {
-        self.form() == other.form()
+    pub fn form(&self) -> Form {
+        Form(self.said())
     }
 
-    fn form(&self) -> Form {
+    fn said(&self) -> Said {
         match self {
             Filter::Attribute(attribute) => {
                 let name = attribute.name().to_owned();
                 match attribute.wanted() {
-                    Wanted::Text(text) => Form::Exact(name, text.to_string()),
-                    Wanted::Prefix(prefix) => Form::Prefix(name, prefix.to_string()),
-                    Wanted::Suffix(suffix) => Form::Suffix(name, suffix.to_string()),
-                    Wanted::Something => Form::Something(name),
+                    Wanted::Text(text) => Said::Exact(name, text.to_string()),
+                    Wanted::Prefix(prefix) => Said::Prefix(name, prefix.to_string()),
+                    Wanted::Suffix(suffix) => Said::Suffix(name, suffix.to_string()),
+                    Wanted::Something => Said::Something(name),
                 }
             }
-            Filter::All(filters) => all(filters.iter().map(Filter::form)),
+            Filter::All(filters) => all(filters.iter().map(Filter::said)),
             Filter::Any(filters) => {
                 let mut each = Vec::new();
-                for form in filters.iter().map(Filter::form) {
+                for form in filters.iter().map(Filter::said) {
                     match form {
-                        Form::Any(inner) => each.extend(inner),
+                        Said::Any(inner) => each.extend(inner),
                         other => each.push(other),
                     }
                 }
-                only(each, Form::Any)
+                only(each, Said::Any)
             }
-            Filter::Not(filter) => match filter.form() {
-                Form::Not(inner) => *inner,
-                other => Form::Not(Box::new(other)),
+            Filter::Not(filter) => match filter.said() {
+                Said::Not(inner) => *inner,
+                other => Said::Not(Box::new(other)),
             },
             Filter::Cesql(expression) => all(expression.conjuncts().iter().map(of_expression)),
         }
     }
 }
 
-fn all(forms: impl Iterator<Item = Form>) -> Form {
+fn all(forms: impl Iterator<Item = Said>) -> Said {
     let mut each = Vec::new();
     for form in forms {
         match form {
-            Form::All(inner) => each.extend(inner),
+            Said::All(inner) => each.extend(inner),
             other => each.push(other),
         }
     }
-    only(each, Form::All)
+    only(each, Said::All)
 }
 
-fn only(mut each: Vec<Form>, list: impl Fn(Vec<Form>) -> Form) -> Form {
+fn only(mut each: Vec<Said>, list: impl Fn(Vec<Said>) -> Said) -> Said {
     each.sort();
     each.dedup();
     match each.len() {
@@ -75,10 +78,10 @@ fn only(mut each: Vec<Form>, list: impl Fn(Vec<Form>) -> Form) -> Form {
     }
 }
 
-fn of_expression(expression: &Expression) -> Form {
+fn of_expression(expression: &Expression) -> Said {
     match expression.equality() {
-        Some((name, text)) => Form::Exact(name.to_owned(), text.to_owned()),
-        None => Form::Cesql(expression.to_string()),
+        Some((name, text)) => Said::Exact(name.to_owned(), text.to_owned()),
+        None => Said::Cesql(expression.to_string()),
     }
 }
 
@@ -109,8 +112,8 @@ mod tests {
             events in prop::collection::vec(arbitrary::event(), 1..10),
         ) {
             let otherwise = numbers.iter().fold(some[0].clone(), |filter, number| said_otherwise(&filter, *number));
-            prop_assert!(some[0].is_alike(&otherwise), "{:?}", otherwise);
-            for (a, b) in some.iter().zip(&some[1..]).chain([(&some[0], &otherwise)]).filter(|(a, b)| a.is_alike(b)) {
+            prop_assert!(some[0].form() == otherwise.form(), "{:?}", otherwise);
+            for (a, b) in some.iter().zip(&some[1..]).chain([(&some[0], &otherwise)]).filter(|(a, b)| a.form() == b.form()) {
                 for event in &events {
                     prop_assert_eq!(a.matches(event), b.matches(event), "{:?} {:?} {:?}", a, b, event);
                 }
@@ -124,10 +127,11 @@ mod tests {
         let cesql = |text: &str| Filter::cesql(Expression::parse(text).unwrap());
         let both =
             Filter::exact([("type".to_owned(), "a".to_owned()), ("source".to_owned(), "b".to_owned())]);
-        assert!(both.is_alike(&cesql("source='b'  and (TYPE = 'a')")));
-        assert!(cesql("x  LIKE 'a%'").is_alike(&cesql("(X like 'a%')")));
-        assert!(!cesql("x = ''").is_alike(&exact("x", "")), "empty, it asks for something else");
-        assert!(!exact("type", "a").is_alike(&exact("type", "A")));
-        assert!(!cesql("'5' = x").is_alike(&exact("x", "5")), "a number is compared as such");
+        let alike = |a: &Filter, b: &Filter| a.form() == b.form();
+        assert!(alike(&both, &cesql("source='b'  and (TYPE = 'a')")));
+        assert!(alike(&cesql("x  LIKE 'a%'"), &cesql("(X like 'a%')")));
+        assert!(!alike(&cesql("x = ''"), &exact("x", "")), "empty, it asks for something else");
+        assert!(!alike(&exact("type", "a"), &exact("type", "A")));
+        assert!(!alike(&cesql("'5' = x"), &exact("x", "5")), "a number is compared as such");
     }
 }

@@ -15,6 +15,7 @@ mod need;
 mod reach;
 pub mod routes;
 
+pub use alike::Form;
 pub use criteria::Criteria;
 pub use data::DataFilter;
 pub use explain::{Clause, Verdict};

@@ -1,6 +1,6 @@
 //! Filters that no event can match. What is said here is so; what is not said may be so, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Filter;
 use super::claim::{Claim, REQUIRED, Test};
@@ -13,6 +13,23 @@ impl Filter {
     pub fn unreachable(&self) -> Option<String> {
         let claim = self.claim(true);
         Search { left: MOST }.contradiction(vec![&claim], Vec::new(), Facts::default())
+    }
+
+    /// The attributes whose values it looks at, but not those of which it asks whether they are there.
+    pub fn compared(&self) -> BTreeSet<&str> {
+        match self {
+            Filter::Attribute(attribute) => BTreeSet::from([attribute.name()]),
+            Filter::All(filters) | Filter::Any(filters) => {
+                filters.iter().flat_map(Filter::compared).collect()
+            }
+            Filter::Not(filter) => filter.compared(),
+            Filter::Cesql(expression) => expression.compared(),
+        }
+    }
+
+    /// Whether there may be events without this attribute, and it surely matches none of them.
+    pub fn can_miss(&self, attribute: &str) -> bool {
+        !REQUIRED.contains(&attribute) && self.needs(attribute)
     }
 
     /// Whether surely no event matches without this attribute.
@@ -293,6 +310,8 @@ mod tests {
         assert!(
             exact("x", "a").needs("x") && cesql("x = 1 AND y < 2").needs("y") && exact("x", "").needs("type")
         );
+        assert!(exact("x", "a").can_miss("x") && !exact("type", "a").can_miss("type"));
+        assert_eq!(cesql("EXISTS x AND x = y OR EXISTS z").compared(), BTreeSet::from(["y"]));
         assert!(!(!exact("x", "a")).needs("x") && !cesql("EXISTS x OR TRUE").needs("x"));
     }
 }

@@ -47,6 +47,8 @@ impl Kind {
             Check,
             json!({"metadata": {"annotations": {"weir.dev/x": "y"}}}),
         );
+        let allow = json!({"metadata": {"annotations": {"weir.dev/allow": 5}}});
+        kind.of_metadata("annotation weir.dev/allow", Check, allow);
         kind.of_metadata("metadata.labels", Check, json!({"metadata": {"labels": {"app": 7}}}));
         kind.of_metadata("status", Silence, json!({"status": {"conditions": [{"type": "Ready"}]}}));
         kind

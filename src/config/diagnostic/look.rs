@@ -48,6 +48,12 @@ impl Look {
     }
 }
 
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Look::PLAIN.of(*self).1)
+    }
+}
+
 impl Diagnostic {
     pub fn write(&self, out: &mut dyn fmt::Write, look: &Look) -> fmt::Result {
         let (style, word) = look.of(self.severity);
@@ -56,18 +62,27 @@ impl Diagnostic {
         if self.line > 0 {
             write!(out, ":{}:{}", self.line, self.column)?;
         }
-        writeln!(out, "{place:#}: {style}{word}{style:#}: {}", harmless(&self.message))?;
-        if let Some(excerpt) = &self.excerpt {
-            self.write_excerpt(out, look, &excerpt.line, excerpt.length as usize)?;
+        write!(out, "{place:#}: {style}{word}{style:#}: {}", harmless(&self.message))?;
+        // What can be silenced says by which name.
+        if self.code.is_lint() {
+            write!(out, " [{}]", self.code)?;
+        }
+        writeln!(out)?;
+        if let Some(line) = &self.excerpt {
+            self.write_excerpt(out, look, line)?;
         }
         if let Some(suggestion) = &self.suggestion {
             let help = look.help;
-            writeln!(out, "  {help}help{help:#}: {}", harmless(suggestion))?;
+            // Lines to write stand below each other.
+            let mut lines = suggestion.lines();
+            writeln!(out, "  {help}help{help:#}: {}", harmless(lines.next().unwrap_or_default()))?;
+            lines.try_for_each(|line| writeln!(out, "        {}", harmless(line).trim_end()))?;
         }
         Ok(())
     }
 
-    fn write_excerpt(&self, out: &mut dyn fmt::Write, look: &Look, line: &str, length: usize) -> fmt::Result {
+    fn write_excerpt(&self, out: &mut dyn fmt::Write, look: &Look, line: &str) -> fmt::Result {
+        let length = self.length as usize;
         let at = (self.column as usize).saturating_sub(1);
         // A very long line is shown from a little before the caret.
         let skip = if at + length.min(20) > WIDTH { at.saturating_sub(20) } else { 0 };

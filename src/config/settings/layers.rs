@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::diagnostic::{Diagnostics, Report, Severity};
+use super::super::diagnostic::{Code, Diagnostics, Report, Severity};
 use super::super::files;
 use super::super::node::{Entry, Kind, Node};
 use super::super::reader;
@@ -23,6 +23,7 @@ pub fn load_settings(
     flags: &[(String, String)],
 ) -> (Settings, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
+    diagnostics.coded(Code::SETTING);
     let mut settings = Settings::defaults();
     let mut places = HashMap::new();
     if let Some(text) = file.and_then(|file| files::read(file, &mut diagnostics)) {

@@ -139,9 +139,16 @@ impl Expr {
 
     /// Calls `each` with every attribute that it asks for, some of them more than once.
     pub(super) fn attributes<'e>(&'e self, each: &mut impl FnMut(&'e str)) {
-        if let Node::Attribute(name) | Node::Exists(name) = &self.node {
-            each(name);
+        self.names(&mut |name, _| each(name));
+    }
+
+    /// As [`attributes`](Self::attributes), with whether it asks for the value, and not only whether there is one.
+    pub(super) fn names<'e>(&'e self, each: &mut impl FnMut(&'e str, bool)) {
+        match &self.node {
+            Node::Attribute(name) => each(name, true),
+            Node::Exists(name) => each(name, false),
+            _ => {}
         }
-        self.parts().for_each(|part| part.attributes(each));
+        self.parts().for_each(|part| part.names(each));
     }
 }

@@ -38,6 +38,7 @@ pub use span::Span;
 pub use steps::Step;
 pub use value::{Type, Value};
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use ast::Expr;
@@ -104,6 +105,15 @@ impl Expression {
     pub fn conjuncts(&self) -> Vec<Expression> {
         let all = constraint::conjuncts(&self.root);
         all.into_iter().map(|root| Expression { text: self.text.clone(), root: root.clone() }).collect()
+    }
+
+    /// The attributes whose values it looks at, but not those of which it asks whether they are there.
+    pub fn compared(&self) -> BTreeSet<&str> {
+        let (mut compared, mut tested) = (BTreeSet::new(), BTreeSet::new());
+        self.root.names(&mut |name, value| {
+            if value { &mut compared } else { &mut tested }.insert(name);
+        });
+        compared.difference(&tested).copied().collect()
     }
 
     /// The attribute and the text that it must be, if that is all it asks.
