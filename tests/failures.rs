@@ -213,3 +213,41 @@ fn a_dead_letter_to_a_broker_arrives_there_with_what_it_failed_of() {
     assert_eq!(seen, [("default/tasks", "trapped"), ("default/buried", "succeeded")]);
     assert!(home.dead_letters().is_empty(), "the worker's own store has none of it");
 }
+
+#[test]
+fn each_function_is_held_to_the_limits_that_its_document_says() {
+    let grows = "(if (i32.lt_s (memory.grow (i32.const 2)) (i32.const 0)) (then unreachable)) (i64.const 0)";
+    let cases = [
+        ("slow", "timeout: 20ms", guests::endless(), ("timed-out", "deadline")),
+        ("busy", "fuel: 5000000", guests::endless(), ("timed-out", "fuel")),
+        // It begins with 17 pages.
+        ("large", "memory: 1152KiB", guests::guest(grows, ""), ("trapped", "memory")),
+        ("wordy", "maxOutput: 1KiB", guests::guest("(i64.const 1025)", ""), ("permanent", "output")),
+    ];
+    let mut documents = String::new();
+    for (name, limit, ..) in &cases {
+        let more = "delivery: {retry: 1, backoffDelay: PT0.01S}";
+        documents += &trigger(name, "default", &format!("type: {name}"), name, more);
+        documents += &format!(
+            "apiVersion: weir.dev/v1alpha1\nkind: Function\nmetadata: {{name: {name}}}\n\
+             spec: {{module: {name}.wasm, {limit}}}\n---\n"
+        );
+    }
+    let home = Home::new(&documents);
+    cases.iter().for_each(|(name, _, module, _)| home.write(&format!("{name}.wasm"), module));
+    let worker = Running::start(&home, &[]);
+    for (name, .., expected) in &cases {
+        worker.publish(name, name, &[], "1");
+        let entry = &entries(&home, name, 1)[0];
+        assert_eq!((entry.outcome.as_str(), entry.reason.as_str()), *expected, "{name}");
+        assert_eq!(entry.memory_bytes, 17 * 65_536, "{name}");
+        assert_eq!(entry.fuel > 1_000_000, ["slow", "busy"].contains(name), "{name}: {}", entry.fuel);
+    }
+    assert_eq!(worker.terminate().code, Some(0));
+    let letters = eventually("all are dead letters", || {
+        let letters = home.dead_letters();
+        (letters.len() == cases.len()).then_some(letters)
+    });
+    let fuel = letters.iter().find(|letter| letter.event_id == "busy").unwrap();
+    assert_eq!(fuel.message, "it used more than 5000000 units of fuel");
+}

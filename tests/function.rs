@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use guests::{guest, load, load_within};
 use weir::dispatch::{Outcome, Reason};
 use weir::event::{Event, Uid};
-use weir::function::{
-    Answer, Engine, Failure, FunctionIndex, Limits, MEMORY_PAGES, Module, Origin, Pool, answer,
-};
+use weir::function::{Answer, Engine, Failure, FunctionIndex, Limits, Module, Origin, Pool, answer};
 
 const ONLY: FunctionIndex = FunctionIndex(0);
 
@@ -134,7 +132,7 @@ fn memory_that_is_grown_without_end_is_bounded() {
         "",
     ));
     let pages = pool.call(ONLY, b"x").result.unwrap().len();
-    assert_eq!(pages, MEMORY_PAGES as usize);
+    assert_eq!(pages, Limits::default().pages as usize);
 }
 
 /// Counts its calls in a global and traps at "t".

@@ -15,8 +15,8 @@ use weir::function::{Engine, FunctionIndex, Limits, Module, Pool, STACK};
 const ONLY: FunctionIndex = FunctionIndex(0);
 
 /// Long enough for whatever ends by itself, and short enough to wait for what does not.
-const SHORT: Limits = Limits { output: 4_096, timeout: Duration::from_millis(300), fuel: None };
-const FUEL: Limits = Limits { output: 4_096, timeout: Duration::from_secs(3_600), fuel: Some(10_000_000) };
+const SHORT: Limits = Limits { output: 4_096, timeout: Duration::from_millis(300), fuel: None, pages: 2_048 };
+const FUEL: Limits = Limits { timeout: Duration::from_secs(3_600), fuel: Some(10_000_000), ..SHORT };
 
 fn pool(wasm: &[u8], limits: Limits) -> Pool {
     let engine = guests::engine();
@@ -41,6 +41,7 @@ fn each_way_to_go_wrong_has_its_outcome_and_costs_that_attempt_alone() {
             assert_eq!((failure.outcome, failure.reason), (outcome, reason), "{said}: {failure}");
             let called = pool.call(ONLY, b"nothing wrong");
             assert!(called.cold, "{said}: what failed was used again");
+            assert_eq!(called.memory, 65_536, "{said}: what grew was used again");
             assert_eq!(called.result, Ok(&b""[..]), "{said}");
         }
     });
@@ -168,4 +169,87 @@ fn an_engine_that_is_stopped_ends_what_runs_and_what_comes() {
         engine.stop();
         running.join().unwrap();
     });
+}
+
+#[test]
+fn memory_grows_up_to_the_limit_of_its_function() {
+    // Grows page by page until that is refused, then answers with as many bytes as it has pages.
+    let wasm = guest(
+        "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+         (i64.extend_i32_u (memory.size))",
+        "",
+    );
+    let mut pool = pool(&wasm, Limits { pages: 7, ..SHORT });
+    let called = pool.call(ONLY, b"x");
+    assert_eq!((called.result.map(<[u8]>::len), called.memory), (Ok(7), 7 * 65_536));
+}
+
+#[test]
+fn a_start_function_has_no_more_memory_than_a_call() {
+    let wasm = guest(
+        "(i64.const 0)",
+        "(func $start (if (i32.lt_s (memory.grow (i32.const 7)) (i32.const 0)) (then unreachable))) (start $start)",
+    );
+    let engine = guests::engine();
+    load_with(&engine, &wasm, Limits { pages: 8, ..SHORT }).unwrap();
+    let said = load_with(&engine, &wasm, Limits { pages: 7, ..SHORT }).err().unwrap().problem.to_string();
+    assert_eq!(
+        said,
+        "it can't be started: trapped (memory): unreachable (WasmEdge code 0x40a), \
+         after it was refused more memory; the limit is 448 KiB"
+    );
+}
+
+#[test]
+fn a_module_that_begins_with_more_memory_is_refused() {
+    let text = r#"(module (memory (export "memory") 3)
+        (global (export "weir_abi") i32 (i32.const 1))
+        (func (export "weir_buffer") (param i32) (result i32) (i32.const 0))
+        (func (export "weir_handle") (param i32) (result i64) (i64.const 0)))"#;
+    let wasm = wat::parse_str(text).unwrap();
+    let engine = guests::engine();
+    load_with(&engine, &wasm, Limits { pages: 3, ..SHORT }).unwrap();
+    let said = load_with(&engine, &wasm, Limits { pages: 2, ..SHORT }).err().unwrap().problem.to_string();
+    assert_eq!(said, "its memory begins with 3 pages of 64 KiB; the limit is 2");
+}
+
+#[test]
+fn data_that_is_not_within_memory_is_refused_at_load() {
+    let mut much = "(data (i32.const 0) \"".to_owned() + &"x".repeat(65_536) + "\")";
+    load_with(&guests::engine(), &guest("(i64.const 0)", &much.repeat(50)), SHORT).unwrap();
+    much += r#"(data (i32.const 65530) "beyond")(data (i32.const 65536) "x")"#;
+    let said = load_with(&guests::engine(), &guest("(i64.const 0)", &much), SHORT).err().unwrap();
+    assert!(said.problem.to_string().starts_with("it can't be started: trapped (bounds)"), "{said}");
+}
+
+#[test]
+fn no_length_of_an_output_is_negative() {
+    let outcome = |packed: &str| {
+        let failure =
+            pool(&guest(&format!("(i64.const {packed})"), ""), SHORT).call(ONLY, b"x").result.unwrap_err();
+        (failure.outcome, failure.reason)
+    };
+    assert_eq!(outcome("-1"), (Outcome::Permanent, Reason::Output));
+    assert_eq!(outcome("0x80000000"), (Outcome::Permanent, Reason::Output));
+    assert_eq!(outcome("0x8000000000000001"), (Outcome::Permanent, Reason::BadOutput));
+    assert_eq!(outcome("0xffffffff00000001"), (Outcome::Permanent, Reason::BadOutput));
+}
+
+#[test]
+fn a_guest_has_no_way_to_what_limits_it() {
+    for (more, why) in [
+        (
+            r#"(global (export "weir.fuel") (mut i64) (i64.const 0))"#,
+            "names that begin with `weir.` are the host's",
+        ),
+        // What is added stands behind its own.
+        ("(func (global.set 1 (i64.const 0x7fffffffffffffff)))", "the module is not valid"),
+        ("(func (drop (call 4 (i64.const 0))))", "the module is not valid"),
+    ] {
+        let refused = load_with(&guests::engine(), &guest("(i64.const 0)", more), SHORT).err().unwrap();
+        assert!(refused.problem.to_string().contains(why), "{refused}");
+    }
+    let import = r#"(module (import "weir" "tick" (func (param i64) (result i64))))"#;
+    let refused = load_with(&guests::engine(), &wat::parse_str(import).unwrap(), SHORT).err().unwrap();
+    assert!(refused.problem.to_string().contains("imports `weir.tick`"), "{refused}");
 }

@@ -66,6 +66,8 @@ pub(crate) fn measure(table: &Table) {
         ended: 1_800_000_000_000_000_000,
         wall_ns: 1_700,
         init_ns: None,
+        fuel: 4_000,
+        memory: 131_072,
         bytes_in: 400,
         bytes_out: 200,
         event_id: &event.id,

@@ -40,6 +40,8 @@ fn journal(count: usize) -> Cost {
         ended: 1_800_000_000_000_000_000,
         wall_ns: 1_700,
         init_ns: None,
+        fuel: 4_000,
+        memory: 131_072,
         bytes_in: 400,
         bytes_out: 200,
         event_id: "order-00000000",

@@ -50,7 +50,7 @@ impl Invoke {
         structured::encode(&event, &mut event_json);
 
         let engine = Engine::start(&settings.function_cache).map_err(Failed::error)?;
-        let limits = Limits::of(&settings);
+        let limits = Limits::of(&function.limits, &settings);
         let module =
             Module::load(&engine, &self.function, &function.module, limits).map_err(Failed::error)?;
         let mut pool = Pool::new(&engine, [module]);

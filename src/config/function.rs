@@ -1,16 +1,29 @@
-//! The Function document: a WebAssembly module and the Services it stands for.
+//! The Function document: a WebAssembly module, the Services it stands for, and what it may use.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::diagnostic::Report;
 use super::metadata::{self, Metadata};
 use super::modules;
 use super::reader::{self, Fields};
 use super::reference::Named;
+use super::settings::{self, Bytes, Value};
 
 /// Fields of the kind that this version does not honour.
-pub(super) const LATER: [&str; 9] =
-    ["memory", "timeout", "fuel", "isolation", "environment", "config", "concurrency", "price", "output"];
+pub(super) const LATER: [&str; 5] = ["isolation", "environment", "config", "concurrency", "price"];
+
+/// What a function may use; `None`: as much as the worker's settings say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionLimits {
+    pub timeout: Option<Duration>,
+    /// Without it: as much as a call takes in its time.
+    pub fuel: Option<u64>,
+    /// In bytes.
+    pub memory: Option<u64>,
+    /// In bytes.
+    pub max_output: Option<u64>,
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
@@ -18,6 +31,7 @@ pub(super) struct Draft {
     pub module: Option<modules::Named>,
     pub serves: Vec<Named>,
     pub tenant: Option<String>,
+    pub limits: FunctionLimits,
 }
 
 pub(super) fn read(
@@ -32,11 +46,42 @@ pub(super) fn read(
     let tenant = spec.optional("tenant");
     let tenant =
         tenant.and_then(|node| metadata::name(node, &spec.below("tenant"), report)).map(str::to_owned);
+    let limits = limits(&mut spec, report);
     for field in LATER {
-        spec.refuse(field, "remove it: the worker's own limits hold for every function", report);
+        spec.refuse(field, "remove it: this version has it for no function", report);
     }
     spec.finish(report);
-    Some(Draft { module, serves, tenant })
+    Some(Draft { module, serves, tenant, limits })
+}
+
+fn limits(spec: &mut Fields<'_>, report: &mut Report<'_>) -> FunctionLimits {
+    let fuel = spec.optional("fuel");
+    let fuel = fuel.and_then(|node| reader::integer(node, &spec.below("fuel"), 1..=i64::MAX, report));
+    FunctionLimits {
+        timeout: instead_of(spec, "timeout", "function.timeout", report),
+        fuel: fuel.map(i64::unsigned_abs),
+        memory: instead_of(spec, "memory", "function.memory", report).map(|Bytes(bytes)| bytes),
+        max_output: instead_of(spec, "maxOutput", "function.max-output", report).map(|Bytes(bytes)| bytes),
+    }
+}
+
+/// A value of its own for what a setting says of all functions, within the same bounds.
+fn instead_of<T: Value>(
+    spec: &mut Fields<'_>,
+    field: &'static str,
+    setting: &str,
+    report: &mut Report<'_>,
+) -> Option<T> {
+    let node = spec.optional(field)?;
+    let path = spec.below(field);
+    // No text at all is none of any kind: what is said of it is how to write one.
+    let (message, help) = match settings::value_of(setting, node.text().unwrap_or_default()) {
+        Ok(value) => return Some(value),
+        Err(wrong) if node.text().is_some() => (wrong.message, wrong.help),
+        Err(wrong) => (format!("expected a {}, found {}", T::KIND, node.describe()), wrong.help),
+    };
+    report.error(node.span, format!("{path}: {message}")).maybe_help(help);
+    None
 }
 
 /// A path relative to the document's file.

@@ -76,6 +76,7 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
                     .map(|m| m.path.clone())
                     .unwrap_or_default(),
                 tenant: draft.and_then(|d| d.tenant.clone()).unwrap_or_else(|| document.namespace.clone()),
+                limits: draft.map(|draft| draft.limits).unwrap_or_default(),
             }
         })
         .collect();

@@ -55,6 +55,7 @@ mod yaml;
 pub use billing_sink::{BillingSink, UsageTo};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Look, Severity};
 pub use fingerprint::Fingerprint;
+pub use function::FunctionLimits;
 pub use kafka_security::{KafkaSecurity, Sasl};
 pub use kafka_sink::{KafkaSink, NewTopic};
 pub use kafka_source::{KafkaSource, KeyType};
@@ -171,6 +172,7 @@ pub struct Function {
     pub name: String,
     pub module: PathBuf,
     pub tenant: String,
+    pub limits: FunctionLimits,
 }
 
 pub struct Loaded {

@@ -3,7 +3,6 @@
 use wasmparser::types::{EntityType, TypesRef};
 use wasmparser::{Operator, Parser, Payload, ValType, Validator};
 
-use super::engine::MEMORY_PAGES;
 use super::meter;
 use super::module::Problem;
 
@@ -18,7 +17,8 @@ const TABLE_ELEMENTS: u64 = 65_536;
 /// Further unknown imports are only counted.
 const IMPORTS_NAMED: usize = 5;
 
-pub(super) fn check(wasm: &[u8]) -> Result<(), Problem> {
+/// `pages`: the limit of its memory.
+pub(super) fn check(wasm: &[u8], pages: u32) -> Result<(), Problem> {
     if let Some(what) = not_a_module(wasm) {
         return Err(Problem::NotAModule(what));
     }
@@ -28,7 +28,7 @@ pub(super) fn check(wasm: &[u8]) -> Result<(), Problem> {
     let types = types.as_ref();
     let mut violations: Vec<String> = imports(types).into_iter().collect();
     violations.extend(exports(types));
-    violations.extend(sizes(types, wasm));
+    violations.extend(sizes(types, wasm, pages));
     if violations.is_empty() { Ok(()) } else { Err(Problem::Abi(violations)) }
 }
 
@@ -129,13 +129,13 @@ fn describe(types: TypesRef<'_>, entity: EntityType) -> String {
     }
 }
 
-/// What an instance takes before and while it runs: the engine limits memory alone.
-fn sizes(types: TypesRef<'_>, wasm: &[u8]) -> Vec<String> {
+/// What an instance takes before it runs, and of tables also while it runs.
+fn sizes(types: TypesRef<'_>, wasm: &[u8], pages: u32) -> Vec<String> {
     let mut violations = Vec::new();
     for memory in (0..types.memory_count()).map(|index| types.memory_at(index)) {
-        if memory.initial > u64::from(MEMORY_PAGES) {
+        if memory.initial > u64::from(pages) {
             violations.push(format!(
-                "its memory begins with {} pages of 64 KiB; the limit is {MEMORY_PAGES}",
+                "its memory begins with {} pages of 64 KiB; the limit is {pages}",
                 memory.initial
             ));
         }

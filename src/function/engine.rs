@@ -20,8 +20,9 @@ use super::limits::Stop;
 use super::sandbox::Executor;
 use crate::dispatch::Reason;
 
-/// What an instance's memory may grow to, in pages of 64 KiB: 128 MiB.
-pub const MEMORY_PAGES: u32 = 2_048;
+/// What WasmEdge lets a memory grow to, in pages of 64 KiB: all that there can be. The limit is each function's own, and
+/// written into it.
+const MEMORY_PAGES: u32 = 65_536;
 
 /// WasmEdge, ready for guests that trap.
 pub struct Engine {

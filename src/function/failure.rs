@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::engine::Fault;
-use super::limits::{Limits, Running, Stop};
+use super::limits::{Limits, PAGE, Running, Stop};
 use crate::dispatch::{Outcome, Reason};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,8 @@ impl Failure {
                 trapped(Reason::Depth, "calls nested too deeply".into())
             }
             Some(_) if running.growth_refused() => {
-                let message = format!("{fault}, after its memory was not grown beyond the limit");
+                let kib = u64::from(limits.pages) * PAGE / 1_024;
+                let message = format!("{fault}, after it was refused more memory; the limit is {kib} KiB");
                 trapped(Reason::Memory, message)
             }
             reason => trapped(reason.unwrap_or(Reason::Engine), fault.to_string()),

@@ -77,6 +77,10 @@ impl Instance {
         self.sandbox.fuel_used()
     }
 
+    pub fn memory_bytes(&self) -> u64 {
+        self.sandbox.memory_bytes()
+    }
+
     /// What the last successful call answered.
     pub fn output(&self) -> &[u8] {
         let (address, len) = self.output;

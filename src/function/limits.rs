@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::meter;
-use crate::config::Settings;
+use crate::config::{FunctionLimits, Settings};
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of one output.
     pub output: u32,
@@ -16,21 +16,26 @@ pub struct Limits {
     pub timeout: Duration,
     /// The fuel of one call; `None`: as much as it takes in its time.
     pub fuel: Option<u64>,
+    /// The memory of an instance, in pages of 64 KiB.
+    pub pages: u32,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { output: 1 << 20, timeout: Duration::from_secs(30), fuel: None }
+        Limits { output: 1 << 20, timeout: Duration::from_secs(30), fuel: None, pages: 2_048 }
     }
 }
 
 impl Limits {
-    /// Of every function, as long as documents can't say otherwise.
-    pub fn of(settings: &Settings) -> Limits {
+    /// What its document says, and of the rest what the settings say.
+    pub fn of(function: &FunctionLimits, settings: &Settings) -> Limits {
+        let output = function.max_output.unwrap_or(settings.function_max_output.0);
+        let memory = function.memory.unwrap_or(settings.function_memory.0);
         Limits {
-            output: u32::try_from(settings.function_max_output.0).unwrap_or(u32::MAX),
-            timeout: settings.function_timeout,
-            fuel: None,
+            output: u32::try_from(output).unwrap_or(u32::MAX),
+            timeout: function.timeout.unwrap_or(settings.function_timeout),
+            fuel: function.fuel,
+            pages: u32::try_from(memory / PAGE).unwrap_or(u32::MAX),
         }
     }
 
@@ -51,6 +56,9 @@ pub(super) enum Stop {
     Engine,
 }
 
+/// Of memory.
+pub(super) const PAGE: u64 = 65_536;
+
 /// How much fuel a guest gets at a time: between two looks at the clock it runs for a millisecond or less.
 const SLICE: i64 = 1_000_000;
 
@@ -64,6 +72,8 @@ pub(super) struct Running {
     limit: Cell<i64>,
     /// What it was given so far.
     given: Cell<i64>,
+    /// The pages that its memory may have.
+    pages: Cell<u32>,
     growth_refused: Cell<bool>,
     too_deep: Cell<bool>,
     stopped: Arc<AtomicBool>,
@@ -75,6 +85,7 @@ impl Running {
             deadline: Cell::new(Instant::now()),
             limit: Cell::new(0),
             given: Cell::new(0),
+            pages: Cell::new(0),
             growth_refused: Cell::new(false),
             too_deep: Cell::new(false),
             stopped,
@@ -87,6 +98,7 @@ impl Running {
         let limit = limits.fuel.map_or(i64::MAX, |fuel| i64::try_from(fuel).unwrap_or(i64::MAX));
         self.limit.set(limit);
         self.given.set(limit.min(SLICE));
+        self.pages.set(limits.pages);
         self.growth_refused.set(false);
         self.too_deep.set(false);
         self.given.get()
@@ -112,6 +124,11 @@ impl Running {
         let next = SLICE.min(self.limit.get() - used);
         self.given.set(used + next);
         Ok(next)
+    }
+
+    /// May memory with so many pages have so many more?
+    pub(super) fn room(&self, pages: u32, more: u32) -> bool {
+        pages.checked_add(more).is_some_and(|pages| pages <= self.pages.get())
     }
 
     pub(super) fn note(&self, what: i32) {
@@ -173,6 +190,13 @@ mod tests {
         assert_eq!(running.tick(-1), Err(Stop::Deadline));
         running.begin(&Limits::default(), Instant::now());
         assert_eq!(running.tick(-1), Ok(SLICE));
+    }
+
+    #[test]
+    fn memory_grows_up_to_the_limit() {
+        let (running, _) = running(&Limits { pages: 10, ..Limits::default() });
+        assert!(running.room(0, 0) && running.room(4, 6) && running.room(10, 0));
+        assert!(!running.room(10, 1) && !running.room(1, u32::MAX));
     }
 
     #[test]

@@ -34,7 +34,7 @@ mod sandbox;
 
 pub use answer::{Answer, BadOutput};
 pub use cache::{CacheError, Origin};
-pub use engine::{Engine, MEMORY_PAGES, StartError};
+pub use engine::{Engine, StartError};
 pub use failure::Failure;
 pub use instance::Instance;
 pub use limits::Limits;

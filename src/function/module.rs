@@ -43,7 +43,7 @@ impl Module {
         limits: Limits,
     ) -> Result<Arc<Module>, LoadError> {
         let refused = |problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem };
-        abi::check(wasm).map_err(refused)?;
+        abi::check(wasm, limits.pages).map_err(refused)?;
         let fetched = engine.cache.fetch(&engine.configuration, Code::Metered(wasm));
         let Fetched { ast, origin } = fetched.map_err(|error| refused(Problem::Cache(error)))?;
         let digest = *blake3::hash(wasm).as_bytes();

@@ -35,6 +35,8 @@ pub struct Called<'a> {
     pub wall: Duration,
     /// The work of the call alone.
     pub fuel: u64,
+    /// What the instance's memory takes up after the call, in bytes.
+    pub memory: u64,
     /// An instance had to be made first, which took `init`.
     pub cold: bool,
     pub init: Duration,
@@ -68,8 +70,14 @@ impl Pool {
     pub fn call(&mut self, function: FunctionIndex, input: &[u8]) -> Called<'_> {
         let slot = &mut self.slots[function.0 as usize];
         let mut begun = Instant::now();
-        let mut called =
-            Called { result: Ok(&[]), wall: Duration::ZERO, fuel: 0, cold: false, init: Duration::ZERO };
+        let mut called = Called {
+            result: Ok(&[]),
+            wall: Duration::ZERO,
+            fuel: 0,
+            memory: 0,
+            cold: false,
+            init: Duration::ZERO,
+        };
         let mut instance = match slot.warm.take() {
             Some(instance) => instance,
             None => {
@@ -90,6 +98,7 @@ impl Pool {
         let answered = instance.call(input, begun);
         called.wall = begun.elapsed();
         called.fuel = instance.fuel_used();
+        called.memory = instance.memory_bytes();
         called.result = match answered {
             Ok(()) => Ok(slot.warm.insert(instance).output()),
             Err(failure) => Err(failure),

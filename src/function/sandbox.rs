@@ -13,7 +13,7 @@ use std::time::Instant;
 use wasmedge_sys::ffi;
 
 use super::engine::{Ast, Configuration, Fault, created, name};
-use super::limits::{Limits, Running};
+use super::limits::{Limits, PAGE, Running};
 use super::meter;
 
 /// Runs guests in one thread. Not `Send`: WasmEdge keeps a running call's state in thread-local variables.
@@ -40,6 +40,7 @@ impl Executor {
             let (i32, i64) = (ffi::WasmEdge_ValTypeGenI32(), ffi::WasmEdge_ValTypeGenI64());
             offer(host, &running, meter::TICK, tick, &[i64], &[i64]);
             offer(host, &running, meter::NOTE, note, &[i32], &[]);
+            offer(host, &running, meter::ROOM, room, &[i32, i32], &[i32]);
             let registered =
                 ffi::WasmEdge_ExecutorRegisterImport(context.as_ptr(), store.as_ptr(), host.as_ptr());
             Fault::check(registered).expect("the store is empty");
@@ -111,6 +112,21 @@ unsafe extern "C" fn note(
     Fault::NONE
 }
 
+unsafe extern "C" fn room(
+    running: *mut c_void,
+    _: *const ffi::WasmEdge_CallingFrameContext,
+    arguments: *const ffi::WasmEdge_Value,
+    results: *mut ffi::WasmEdge_Value,
+) -> ffi::WasmEdge_Result {
+    // SAFETY: as in `tick`.
+    unsafe {
+        let [pages, more] = [0, 1].map(|n| ffi::WasmEdge_ValueGetI32(*arguments.add(n)) as u32);
+        let room = (*running.cast::<Running>()).room(pages, more);
+        *results = ffi::WasmEdge_ValueGenI32(room.into());
+    }
+    Fault::NONE
+}
+
 impl Drop for Executor {
     fn drop(&mut self) {
         // SAFETY: sandboxes hold an `Rc` of it, so nobody uses it any more.
@@ -137,8 +153,6 @@ pub(super) struct Sandbox {
 /// An exported function of the sandbox that found it.
 #[derive(Clone, Copy)]
 pub(super) struct Export(usize);
-
-const PAGE: u64 = 65_536;
 
 impl Sandbox {
     /// Runs the module's start function, if it has one.
@@ -239,19 +253,23 @@ impl Sandbox {
         Some(())
     }
 
-    fn locate(&self, address: u32, len: u32) -> Option<NonNull<u8>> {
+    /// How much memory it has.
+    pub(super) fn memory_bytes(&self) -> u64 {
         if self.memory.is_null() {
-            return None;
+            return 0;
         }
         // SAFETY: the memory lives as long as the instance.
-        let pages = unsafe { ffi::WasmEdge_MemoryInstanceGetPageSize(self.memory) };
-        if u64::from(address) + u64::from(len) > u64::from(pages) * PAGE {
+        u64::from(unsafe { ffi::WasmEdge_MemoryInstanceGetPageSize(self.memory) }) * PAGE
+    }
+
+    fn locate(&self, address: u32, len: u32) -> Option<NonNull<u8>> {
+        if u64::from(address) + u64::from(len) > self.memory_bytes() {
             return None;
         }
         if len == 0 {
             return Some(NonNull::dangling());
         }
-        // SAFETY: as above, and the range is within the memory.
+        // SAFETY: there is a memory, for it has bytes, and the range is within it.
         NonNull::new(unsafe { ffi::WasmEdge_MemoryInstanceGetPointer(self.memory, address, len) })
     }
 }

@@ -17,6 +17,8 @@ pub struct Cost {
     pub cold_starts: u64,
     pub wall_ns: u64,
     pub init_ns: u64,
+    #[serde(default)]
+    pub fuel: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
     /// Late results of assignments that were lost: counted here alone, for they have no price.
@@ -39,6 +41,7 @@ impl Cost {
         self.cold_starts += u64::from(entry.init_ns.is_some());
         self.wall_ns += entry.wall_ns;
         self.init_ns += entry.init_ns.unwrap_or(0);
+        self.fuel += entry.fuel;
         self.bytes_in += entry.bytes_in;
         self.bytes_out += entry.bytes_out;
     }

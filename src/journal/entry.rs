@@ -23,6 +23,10 @@ pub struct Entry<'a> {
     pub wall_ns: u64,
     /// How long the instance took to make, where this attempt made one (a cold start).
     pub init_ns: Option<u64>,
+    /// How much work it did, in units of fuel.
+    pub fuel: u64,
+    /// What its instance's memory took up afterwards, in bytes.
+    pub memory: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub event_id: &'a str,
@@ -69,6 +73,8 @@ impl<'a> Entry<'a> {
             out.str(reply.id);
             out.str(reply.ty);
         }
+        out.varint(self.fuel);
+        out.varint(self.memory);
         out.u8(self.fenced.into());
     }
 
@@ -94,7 +100,8 @@ impl<'a> Entry<'a> {
         for _ in 0..reader.length()? {
             replies.push(Reply { id: reader.str()?, ty: reader.str()? });
         }
-        let fenced = match if format == 1 { 0 } else { reader.u8()? } {
+        let (fuel, memory) = if format == 2 { (0, 0) } else { (reader.varint()?, reader.varint()?) };
+        let fenced = match reader.u8()? {
             0 => false,
             1 => true,
             other => {
@@ -113,6 +120,8 @@ impl<'a> Entry<'a> {
             ended,
             wall_ns,
             init_ns,
+            fuel,
+            memory,
             bytes_in,
             bytes_out,
             event_id,

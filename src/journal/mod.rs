@@ -146,6 +146,8 @@ mod tests {
             ended: 1_800_000_000_000_000_000,
             wall_ns: 1_700 + n,
             init_ns: (n == 0).then_some(40_000),
+            fuel: n * 1_000,
+            memory: n * 65_536,
             bytes_in: 400,
             bytes_out: 300,
             event_id: "a-1",
@@ -198,16 +200,17 @@ mod tests {
         assert_eq!(total.wall_ns, [0, 1, 2, 4, 5, 6].iter().map(|n| 1_700 + n).sum::<u64>());
     }
 
-    /// As a weir wrote it that knew no fenced entries; the chain goes on over it.
+    /// As a weir wrote it that knew neither fuel nor memory; the chain goes on over it.
     #[test]
-    fn segments_of_format_1_are_read() {
+    fn segments_of_format_2_are_read() {
         let directory = tempfile::tempdir().unwrap();
         let log = Arc::new(Log::open(directory.path(), Default::default()).unwrap());
         write(&log, 0..1);
         let bytes = log.get(0).unwrap().unwrap();
         let body = &bytes[..bytes.len() - 32];
-        let mut old = body[..body.len() - 1].to_vec();
-        old[0] = 1;
+        // The first entry used none of either: two zeros, before the last byte.
+        let mut old = [&body[..body.len() - 3], &body[body.len() - 1..]].concat();
+        old[0] = 2;
         let digest = *blake3::hash(&old).as_bytes();
         old.extend_from_slice(&digest);
         let directory = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use super::last_good::LastGood;
 use super::set::{Found, Problems, Set};
 use super::watch::{Begun, Places};
 use crate::config::Settings;
-use crate::function::{Engine, Limits, Module};
+use crate::function::{Engine, Module};
 use crate::time::unix_nanos;
 
 /// What a worker is started with.
@@ -38,14 +38,14 @@ pub struct Seen {
 impl Start {
     pub fn choose(self, engine: &Engine, settings: &Settings, kept: &LastGood) -> Result<Choice, Problems> {
         let Start { found, last_good, .. } = self;
-        let (limits, select) = (Limits::of(settings), &settings.select);
+        let select = &settings.select;
         let seen = Seen {
             fingerprint: found.fingerprint.clone(),
             is_whole: found.is_whole,
             modules: found.loaded.modules.clone(),
         };
         let digest = found.digest;
-        let problems = match found.set(select).and_then(|set| compiled(engine, limits, set)) {
+        let problems = match found.set(select).and_then(|set| compiled(engine, settings, set)) {
             Ok((set, modules)) => return Ok(Choice { set, modules, refused: None, seen }),
             Err(problems) => problems,
         };
@@ -54,7 +54,7 @@ impl Start {
         }
         let none = || vec!["--last-good: no set has been in force here before".to_owned()];
         let set = kept.load(select).and_then(|set| set.ok_or_else(none));
-        let (set, modules) = set.and_then(|set| compiled(engine, limits, set)).map_err(|why| {
+        let (set, modules) = set.and_then(|set| compiled(engine, settings, set)).map_err(|why| {
             let why = why.into_iter().map(|why| format!("and the last good set can't take its place: {why}"));
             problems.iter().cloned().chain(why).collect::<Problems>()
         })?;
@@ -80,7 +80,7 @@ impl Choice {
     }
 }
 
-fn compiled(engine: &Engine, limits: Limits, set: Set) -> Result<(Set, Vec<Arc<Module>>), Problems> {
-    let modules = set.compile(engine, limits, &[])?;
+fn compiled(engine: &Engine, settings: &Settings, set: Set) -> Result<(Set, Vec<Arc<Module>>), Problems> {
+    let modules = set.compile(engine, settings, &[])?;
     Ok((set, modules))
 }

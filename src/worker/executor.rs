@@ -46,6 +46,8 @@ pub struct Measured {
     pub wall: Duration,
     /// How long the instance took to make, if one had to be.
     pub init: Option<Duration>,
+    pub fuel: u64,
+    pub memory: u64,
     pub bytes_out: usize,
 }
 
@@ -54,6 +56,8 @@ impl Measured {
         Measured {
             wall: called.wall,
             init: called.cold.then_some(called.init),
+            fuel: called.fuel,
+            memory: called.memory,
             bytes_out: called.result.as_ref().map_or(0, |output| output.len()),
         }
     }

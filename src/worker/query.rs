@@ -51,6 +51,10 @@ pub struct EntryLine {
     pub reason: String,
     pub wall_ns: u64,
     pub init_ns: Option<u64>,
+    #[serde(default)]
+    pub fuel: u64,
+    #[serde(default)]
+    pub memory_bytes: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub ended_unix_ns: u64,
@@ -181,6 +185,8 @@ impl From<&Entry<'_>> for EntryLine {
             reason: entry.reason.as_str().to_owned(),
             wall_ns: entry.wall_ns,
             init_ns: entry.init_ns,
+            fuel: entry.fuel,
+            memory_bytes: entry.memory,
             bytes_in: entry.bytes_in,
             bytes_out: entry.bytes_out,
             ended_unix_ns: entry.ended,

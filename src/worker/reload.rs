@@ -23,7 +23,6 @@ use crate::time::unix_nanos;
 pub struct Reload {
     pub engine: Arc<Engine>,
     pub settings: Settings,
-    pub limits: function::Limits,
     /// Triggers that other workers run, and that something is parked for here.
     pub left_out: BTreeSet<Uid>,
     /// What is in force.
@@ -49,7 +48,7 @@ impl Reload {
         let standing: Vec<_> = self.deployment.modules().collect();
         selection::may_change(&self.config, &set.config, &self.left_out)
             .map_err(|why| Failed::Wrong(vec![why]))?;
-        let modules = set.compile(&self.engine, self.limits, &standing).map_err(Failed::Wrong)?;
+        let modules = set.compile(&self.engine, &self.settings, &standing).map_err(Failed::Wrong)?;
         let change = Change::between((&self.config, &self.deployment), (&set.config, &modules));
         if change.compiled > 0 {
             function::give_back();

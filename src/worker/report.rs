@@ -76,6 +76,8 @@ pub(super) fn report(
         ended,
         wall_ns,
         init_ns: measured.init.map(|init| init.as_nanos() as u64),
+        fuel: measured.fuel,
+        memory: measured.memory,
         bytes_in: bytes_in as u64,
         bytes_out: measured.bytes_out as u64,
         event_id: &event.id,

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{
-    Config, Diagnostic, Diagnostics, Fingerprint, Function, Loaded, Modules, Selector, Severity, Texts,
+    Config, Diagnostic, Diagnostics, Fingerprint, Function, Loaded, Modules, Selector, Settings, Severity,
+    Texts,
 };
 use crate::function::{Engine, Limits, Module, Origin};
 
@@ -160,18 +161,21 @@ impl Set {
         Ok(Set { config, texts, wasm, modules, digest })
     }
 
-    /// The functions' modules, ready to run. Those of `standing` that are the same stay; the others are compiled, which takes
+    /// The functions' modules, ready to run. Those of `standing` that are the same, with the same limits, stay; the others are compiled, which takes
     /// seconds.
     pub fn compile(
         &self,
         engine: &Engine,
-        limits: Limits,
+        settings: &Settings,
         standing: &[Arc<Module>],
     ) -> Result<Vec<Arc<Module>>, Problems> {
         let (mut modules, mut problems) = (Vec::new(), Problems::new());
         for (function, wasm) in self.config.functions.iter().zip(&self.wasm) {
             let name = format!("{}/{}", function.namespace, function.name);
-            let same = |m: &&Arc<Module>| m.name() == name && m.digest() == wasm.digest.0.as_bytes();
+            let limits = Limits::of(&function.limits, settings);
+            let same = |m: &&Arc<Module>| {
+                m.name() == name && m.digest() == wasm.digest.0.as_bytes() && m.limits() == limits
+            };
             match standing.iter().find(same) {
                 Some(module) => modules.push(Arc::clone(module)),
                 None => match Module::of(engine, &name, &function.module, &wasm.bytes, limits) {
@@ -188,8 +192,9 @@ impl Set {
 }
 
 /// The functions' modules of a configuration alone, as their files are now.
-pub fn load(engine: &Engine, limits: Limits, config: &Config) -> Result<Vec<Arc<Module>>, Problems> {
+pub fn load(engine: &Engine, settings: &Settings, config: &Config) -> Result<Vec<Arc<Module>>, Problems> {
     let load = |function: &Function| {
+        let limits = Limits::of(&function.limits, settings);
         let name = format!("{}/{}", function.namespace, function.name);
         Module::load(engine, &name, &function.module, limits).inspect(|module| say(module))
     };

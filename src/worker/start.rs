@@ -97,7 +97,6 @@ impl Worker {
         let admin_listener = bind(settings.admin_address, "admin.address").await?;
         let http_settings = http_settings(settings)?;
         let engine = Engine::start(&settings.function_cache).map_err(|e| StartError(e.to_string()))?;
-        let function_limits = function::Limits::of(settings);
         let last_good = LastGood::of(data);
         let places = start.places.clone();
         let choice = start.choose(&engine, settings, &last_good);
@@ -264,7 +263,6 @@ impl Worker {
         let reload = Reload {
             engine: Arc::clone(&engine),
             settings: settings.clone(),
-            limits: function_limits,
             left_out,
             config,
             deployment,

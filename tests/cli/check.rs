@@ -93,6 +93,7 @@ fn session(name: &'static str) -> Session {
         session.write(&format!("{folder}/f.yaml"), FUNCTION);
         session.write(&format!("{folder}/f.wasm"), "");
     }
+    session.write("allowed/f.yaml", FUNCTION.replace("f.wasm", "f.wasm, timeout: 1s"));
     session.write("broken/a.yaml", DOUBTFUL.replace("broker: default", "brokr: default"));
     session.write("broken/100%,b.yaml", "kind: Trigger\n");
     session

@@ -281,9 +281,11 @@ fn function() -> Kind {
     kind.field("module", Change, json!("g.wasm"));
     kind.field("serves", Check, json!(["No_Label"]));
     kind.field("tenant", Change, json!("acme"));
-    for later in
-        ["memory", "timeout", "fuel", "isolation", "environment", "config", "concurrency", "price", "output"]
-    {
+    kind.field("timeout", Change, json!("5s"));
+    kind.field("fuel", Change, json!(5_000_000));
+    kind.field("memory", Change, json!("16MiB"));
+    kind.field("maxOutput", Change, json!("64KiB"));
+    for later in ["isolation", "environment", "config", "concurrency", "price"] {
         kind.field(later, Refusal, json!("x"));
     }
     kind

@@ -7,8 +7,8 @@ fn load(documents: &str) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("f.wasm"), b"").unwrap();
     let name = folder.path().join("f.yaml");
-    let function =
-        "{apiVersion: weir.dev/v1alpha1, kind: Function, metadata: {name: f}, spec: {module: f.wasm}}";
+    let function = "{apiVersion: weir.dev/v1alpha1, kind: Function, spec: {module: f.wasm}, \
+                    metadata: {name: f, annotations: {weir.dev/allow: 'no-limits, no-price'}}}";
     load_text(&name.to_string_lossy(), &format!("{function}\n---\n{documents}"))
 }
 

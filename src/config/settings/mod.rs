@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use super::secret::SecretRef;
 use super::select::Selector;
-use value::{Value, Wrong};
+pub(super) use value::Value;
+use value::Wrong;
 
 /// Which layer a value is from: the first of flag, environment, file and default that says one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,12 @@ impl Row {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
         format!("WEIR_{}", self.name).chars().map(plain).collect()
     }
+}
+
+/// Reads what may stand in the place of a setting.
+pub(super) fn value_of<T: Value>(setting: &str, text: &str) -> Result<T, Wrong> {
+    let row = TABLE.iter().find(|row| row.name == setting).expect("a setting of the table");
+    value::within(text, row.least, row.most)
 }
 
 /// A setting as `--show-origin` shows it.
@@ -155,6 +162,8 @@ settings! {
     function_max_output: Bytes = "function.max-output", "1MiB", "1KiB"..="1GiB", "the largest answer of a function";
     function_timeout: Duration = "function.timeout", "30s", "1ms"..="24h",
         "how long one call of a function may take before it is stopped";
+    function_memory: Bytes = "function.memory", "128MiB", "64KiB"..="4GiB",
+        "what the memory of one instance of a function may grow to";
     log_level: LogLevel = "log.level", "info", ""..="", "the least grave lines that are logged";
     log_format: LogFormat = "log.format", "auto", ""..="", "text for people, json for machines; auto: by the terminal";
     secrets_dir: PathBuf = "secrets.dir", "secrets", ""..="", "where secrets are kept, as `<name>/<key>`";

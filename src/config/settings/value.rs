@@ -11,9 +11,9 @@ use super::super::spelling::{did_you_mean, listed};
 
 /// Why a text is no such value, and what to write instead.
 #[derive(Debug)]
-pub(super) struct Wrong {
-    pub(super) message: String,
-    pub(super) help: Option<String>,
+pub(in crate::config) struct Wrong {
+    pub(in crate::config) message: String,
+    pub(in crate::config) help: Option<String>,
 }
 
 impl Wrong {
@@ -26,7 +26,7 @@ impl Wrong {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bytes(pub u64);
 
-pub(super) trait Value: Sized + PartialOrd {
+pub(in crate::config) trait Value: Sized + PartialOrd {
     const KIND: &'static str;
     const SECRET: bool = false;
     fn parse(text: &str) -> Result<Self, Wrong>;

@@ -109,7 +109,7 @@ pub(super) fn by_length(layout: &Layout, bits: u32) -> Function {
     function
 }
 
-/// Grows the memory, pays for what that gave, and has the host know if it gave nothing.
+/// Grows the memory where the host has room, pays for what that gave, and has the host know if it gave nothing.
 pub(super) fn grow(layout: &Layout, has_memory: bool) -> Function {
     if !has_memory {
         let mut function = Function::new([]);
@@ -119,7 +119,9 @@ pub(super) fn grow(layout: &Layout, has_memory: bool) -> Function {
     let (pages, before) = (0, 1);
     let mut function = Function::new([(1, ValType::I32)]);
     let mut code = function.instructions();
-    code.local_get(pages).memory_grow(0).local_tee(before).i32_const(-1).i32_eq();
+    code.memory_size(0).local_get(pages).call(layout.room);
+    code.if_(BlockType::Result(ValType::I32)).local_get(pages).memory_grow(0).else_().i32_const(-1).end();
+    code.local_tee(before).i32_const(-1).i32_eq();
     code.if_(BlockType::Empty).i32_const(NO_GROWTH).call(layout.note).else_();
     code.global_get(layout.fuel);
     code.local_get(pages).i64_extend_i32_u().i64_const(cost::PAGE_BITS.into()).i64_shl();

@@ -1,5 +1,5 @@
 //! Where the things stand that are added to a module: after its own of their kind, so that none of them moves but its
-//! functions, which make room for two imports.
+//! functions, which make room for three imports.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ pub(super) struct Layout {
     pub types: Types,
     pub tick: u32,
     pub note: u32,
+    pub room: u32,
     pub functions: Added,
     pub fuel: u32,
     pub depth: u32,
@@ -19,6 +20,8 @@ pub(super) struct Types {
     pub tick: u32,
     /// `(i32) -> ()`
     pub note: u32,
+    /// `(i32, i32) -> i32`
+    pub room: u32,
     /// `() -> ()`
     pub refill: u32,
     /// `(i32) -> i32`
@@ -38,7 +41,9 @@ pub(super) struct Added {
     pub grow: u32,
 }
 
-pub(super) const IMPORTS: u32 = 2;
+pub(super) const IMPORTS: u32 = 3;
+/// Besides those of blocks.
+const TYPES: u32 = 5;
 
 impl Layout {
     /// `counted`: the bodies that are put into a block of their own.
@@ -48,7 +53,7 @@ impl Layout {
         for (body, _) in counted.iter().enumerate().filter(|(_, counted)| **counted) {
             let ty = survey.type_of_body(body);
             if survey.types[ty as usize].results().len() > 1 {
-                let next = first_type + 4 + blocks.len() as u32;
+                let next = first_type + TYPES + blocks.len() as u32;
                 blocks.entry(ty).or_insert(next);
             }
         }
@@ -57,12 +62,14 @@ impl Layout {
             types: Types {
                 tick: first_type,
                 note: first_type + 1,
-                refill: first_type + 2,
-                length: first_type + 3,
+                room: first_type + 2,
+                refill: first_type + 3,
+                length: first_type + 4,
                 blocks,
             },
             tick: survey.imported,
             note: survey.imported + 1,
+            room: survey.imported + 2,
             functions: Added {
                 refill: first_function,
                 bytes: first_function + 1,

@@ -194,6 +194,7 @@ fn what_is_the_host_s_is_refused() {
         r#"(module (func (export "weir.")))"#,
         r#"(module (import "weir" "tick" (func (param i64) (result i64))))"#,
         r#"(module (import "weir" "note" (func (param i32))))"#,
+        r#"(module (import "weir" "room" (func (param i32 i32) (result i32))))"#,
     ] {
         assert!(rewrite(&wasm(text)).unwrap_err().to_string().contains("is the host's own"), "{text}");
     }

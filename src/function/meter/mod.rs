@@ -43,7 +43,7 @@ use self::rewriter::Rewriter;
 use self::survey::Survey;
 
 /// Counts the changes of what a module is rewritten to, costs included: native code of another version is not used.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// What a module may use: WebAssembly 2.0. Tail calls would leave a function without giving back its depth.
 pub(super) const FEATURES: WasmFeatures = WasmFeatures::WASM2;
@@ -54,10 +54,13 @@ pub(super) const HOST: &str = "weir";
 pub(super) const TICK: &str = "tick";
 /// `(i32) -> ()`: hands over one of these.
 pub(super) const NOTE: &str = "note";
-/// A growth of memory was refused.
+/// A growth of memory was refused, as what the module itself says.
 pub(super) const NO_GROWTH: i32 = 0;
 /// Calls are nested too deeply; `unreachable` follows.
 pub(super) const TOO_DEEP: i32 = 1;
+
+/// `(i32, i32) -> i32`: memory has so many pages and is to have so many more; 0 if the host has no room for them.
+pub(super) const ROOM: &str = "room";
 
 /// The exported globals: i64 and i32.
 pub(super) const FUEL: &str = "weir.fuel";

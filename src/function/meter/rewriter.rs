@@ -15,7 +15,7 @@ use wasmparser::{
 use super::body::{self, Counted};
 use super::layout::{IMPORTS, Layout};
 use super::survey::Survey;
-use super::{DEPTH, FUEL, GLOBAL, HOST, NOTE, TICK, calls, cost};
+use super::{DEPTH, FUEL, GLOBAL, HOST, NOTE, ROOM, TICK, calls, cost};
 
 pub(super) struct Rewriter<'s> {
     pub(super) layout: Layout,
@@ -34,6 +34,7 @@ impl<'s> Rewriter<'s> {
     fn add_types(&mut self, types: &mut TypeSection) -> Result<(), Error> {
         types.ty().function([ValType::I64], [ValType::I64]);
         types.ty().function([ValType::I32], []);
+        types.ty().function([ValType::I32; 2], [ValType::I32]);
         types.ty().function([], []);
         types.ty().function([ValType::I32], [ValType::I32]);
         // In the order in which the layout numbered them.
@@ -50,6 +51,7 @@ impl<'s> Rewriter<'s> {
     fn add_imports(&self, imports: &mut ImportSection) {
         imports.import(HOST, TICK, EntityType::Function(self.layout.types.tick));
         imports.import(HOST, NOTE, EntityType::Function(self.layout.types.note));
+        imports.import(HOST, ROOM, EntityType::Function(self.layout.types.room));
     }
 
     fn add_functions(&self, functions: &mut FunctionSection) {

@@ -7,7 +7,7 @@ use wasmparser::{
     Operator, Parser, Payload, TypeRef, ValType, ValidPayload, Validator, ValidatorResources,
 };
 
-use super::{FEATURES, HOST, NOTE, Refused, TICK};
+use super::{FEATURES, HOST, NOTE, ROOM, Refused, TICK};
 
 #[derive(Default)]
 pub(super) struct Survey {
@@ -55,7 +55,7 @@ impl Survey {
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
                         let import = import?;
-                        if import.module == HOST && [TICK, NOTE].contains(&import.name) {
+                        if import.module == HOST && [TICK, NOTE, ROOM].contains(&import.name) {
                             return Err(Refused(format!("`{HOST}.{}` is the host's own", import.name)));
                         }
                         match import.ty {

@@ -69,6 +69,8 @@ pub(super) fn entry(uid: Uid, d: &Delivery, outcome: Outcome, reason: Reason) ->
         ended: 1,
         wall_ns: 5,
         init_ns: None,
+        fuel: 0,
+        memory: 0,
         bytes_in: 1,
         bytes_out: 1,
         event_id: "e",

@@ -31,8 +31,8 @@ impl Rehearsal {
     /// Loads the functions. One that is not in the cache is compiled: seconds.
     pub fn prepare(config: &Config, settings: &Settings) -> Result<Rehearsal, StartError> {
         let engine = Engine::start(&settings.function_cache).map_err(|e| StartError(e.to_string()))?;
-        let modules = set::load(&engine, function::Limits::of(settings), config)
-            .map_err(|problems| StartError(problems.join("\n")))?;
+        let modules =
+            set::load(&engine, settings, config).map_err(|problems| StartError(problems.join("\n")))?;
         function::give_back();
         let deployment = Arc::new(Deployment::of(config, &modules));
         Ok(Rehearsal { engine, deployment, table: deployment::table(config, settings) })

@@ -138,6 +138,8 @@ impl World {
             ended: self.wall(),
             wall_ns,
             init_ns: None,
+            fuel: 0,
+            memory: 0,
             bytes_in: job.envelope.record().len() as u64,
             bytes_out: 0,
             event_id: &event.id,
