@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam_channel::{bounded, unbounded};
 use weir::dispatch::{Core, Effect, Input, Key, Limits, Progress};
 use weir::event::{Envelope, Uid};
-use weir::function::{FunctionIndex, Instance, Pool};
+use weir::function::{FunctionIndex, Instance, Module, Pool};
 use weir::time::Moment;
 use weir::worker::backlog::Work;
 use weir::worker::deployment::{self, Deployment};
@@ -35,14 +35,22 @@ pub(crate) fn measure(table: &Table) {
     });
     table.row("payment, natively", native, None);
 
-    let mut pool = Pool::new(&engine, [Arc::clone(&module)]);
-    pool.prewarm().expect("an instance is made");
-    let warm = cost(Thread, 1, || {
-        let called = pool.call(FunctionIndex(0), black_box(&input));
-        assert_eq!(called.result.expect("the sample is an order"), output);
-    });
+    let call = |module: &Arc<Module>| {
+        let mut pool = Pool::new(&engine, [Arc::clone(module)]);
+        pool.prewarm().expect("an instance is made");
+        cost(Thread, 1, || {
+            let called = pool.call(FunctionIndex(0), black_box(&input));
+            assert_eq!(called.result.expect("the sample is an order"), output);
+        })
+    };
+    let unlimited =
+        Module::load_unlimited(&engine, "payment", &sample::module()).expect("it was loaded before");
+    let plain = call(&unlimited);
+    table.row("payment, a warm call without limits", plain, Some(1_700.0));
+    let warm = call(&module);
     table.row("payment, a warm call", warm, Some(2_300.0));
     table.value("  how many times the native cost", warm.median / native.median, Some(2.4));
+    table.value("  how many times the cost without limits", warm.median / plain.median, Some(1.3));
 
     let deployment = Arc::new(Deployment::of(&sample::config(), &[Arc::clone(&module)]));
     let whole = attempt(&deployment, || {

@@ -8,6 +8,7 @@ mod core;
 mod deciding;
 mod disk;
 mod function;
+mod limits;
 mod meter;
 mod process;
 mod publisher;
@@ -19,12 +20,13 @@ use meter::Table;
 
 type Part = (&'static str, fn(&Table));
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("codecs", codecs::measure),
     ("deciding", deciding::measure),
     ("routing", routing::measure),
     ("core", core::measure),
     ("function", function::measure),
+    ("limits", limits::measure),
     ("disk", disk::measure),
     ("whole", whole::measure),
 ];

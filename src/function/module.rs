@@ -34,6 +34,13 @@ impl Module {
         Module::of(engine, name, path, &wasm, limits)
     }
 
+    /// Without limits: for the bench, which shows what they cost.
+    pub fn load_unlimited(engine: &Engine, name: &str, path: &Path) -> Result<Arc<Module>, LoadError> {
+        let refused = |problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem };
+        let wasm = Module::read(path).map_err(refused)?;
+        Module::made(engine, name, Code::Plain(&wasm), Limits::default()).map_err(refused)
+    }
+
     /// What was read from `path`.
     pub fn of(
         engine: &Engine,
@@ -43,12 +50,17 @@ impl Module {
         limits: Limits,
     ) -> Result<Arc<Module>, LoadError> {
         let refused = |problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem };
-        abi::check(wasm, limits.pages).map_err(refused)?;
-        let fetched = engine.cache.fetch(&engine.configuration, Code::Metered(wasm));
-        let Fetched { ast, origin } = fetched.map_err(|error| refused(Problem::Cache(error)))?;
+        Module::made(engine, name, Code::Metered(wasm), limits).map_err(refused)
+    }
+
+    fn made(engine: &Engine, name: &str, code: Code<'_>, limits: Limits) -> Result<Arc<Module>, Problem> {
+        let (Code::Plain(wasm) | Code::Metered(wasm)) = code;
+        abi::check(wasm, limits.pages)?;
+        let Fetched { ast, origin } =
+            engine.cache.fetch(&engine.configuration, code).map_err(Problem::Cache)?;
         let digest = *blake3::hash(wasm).as_bytes();
         let module = Module { name: name.to_owned(), ast: Arc::new(ast), limits, origin, digest };
-        module.try_out(engine).map_err(refused)?;
+        module.try_out(engine)?;
         Ok(Arc::new(module))
     }
 
