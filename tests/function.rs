@@ -19,7 +19,11 @@ fn pool(wasm: &[u8]) -> Pool {
 }
 
 fn failure(handle: &str) -> Failure {
-    pool(&guest(handle, "")).call(ONLY, b"x").result.unwrap_err()
+    failure_of(&guest(handle, ""))
+}
+
+fn failure_of(wasm: &[u8]) -> Failure {
+    pool(wasm).call(ONLY, b"x").result.unwrap_err()
 }
 
 // ---- the example -----------------------------------------------------------------------------------------------
@@ -152,6 +156,34 @@ fn what_trapped_is_never_used_again() {
     assert_eq!(calls(b"x"), (Ok(2), false));
     assert_eq!(calls(b"t"), (Err(Reason::Unreachable), false));
     assert_eq!(calls(b"x"), (Ok(1), true));
+}
+
+/// Traps after it has written the address and length that are its text's.
+fn panics(address: u32, len: u32, more: &str) -> String {
+    failure_of(&guest(
+        &format!(
+            "(i32.store (i32.const 2048) (i32.const {address})) (i32.store (i32.const 2052) (i32.const {len})) unreachable"
+        ),
+        &format!(r#"(global (export "weir_panic") i32 (i32.const 2048)) {more}"#),
+    ))
+    .message
+}
+
+#[test]
+fn a_trap_tells_what_the_guest_said_as_it_panicked() {
+    let silent = failure("unreachable").message;
+    let text = r#"(data (i32.const 4096) "no such\ncurrency: \1b[31mEUX")"#;
+    assert_eq!(panics(4_096, 26, text), format!("{silent}: no such currency:  [31mEUX"));
+    assert_eq!(panics(4_096, 7, text), format!("{silent}: no such"));
+    // What is nowhere, empty or too long.
+    for (address, len) in [(0, 0), (65_530, 7), (u32::MAX, 1), (4_096, 0)] {
+        assert_eq!(panics(address, len, text), silent);
+    }
+    let long = panics(4_096, 50_000, text);
+    assert!(long.len() <= silent.len() + 2 + 1_024 && long.contains("EUX"), "{long}");
+    // An address of the words that is no address.
+    let guest = guest("unreachable", r#"(global (export "weir_panic") i32 (i32.const -4))"#);
+    assert_eq!(failure_of(&guest).message, silent);
 }
 
 #[test]

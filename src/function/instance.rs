@@ -8,6 +8,7 @@ use super::abi;
 use super::failure::Failure;
 use super::limits::Limits;
 use super::module::Module;
+use super::panic;
 use super::sandbox::{Executor, Export, Sandbox};
 use crate::dispatch::Reason;
 
@@ -70,6 +71,7 @@ impl Instance {
         self.sandbox
             .call(function, [argument])
             .map_err(|fault| Failure::of_call(fault, self.sandbox.running(), &self.limits))
+            .map_err(|failure| panic::explained(failure, &self.sandbox))
     }
 
     /// What the last call took, whether it succeeded or not.

@@ -11,6 +11,7 @@
 //! module.rs    a function's module, loaded once and shared
 //! instance.rs  one warm sandbox: bytes in, bytes out
 //! failure.rs   why a call had no output
+//! panic.rs     what a guest said as it panicked
 //! answer.rs    output bytes to replies
 //! pool.rs      the instances of one executor thread
 //! pages.rs     the compiler's memory given back
@@ -29,6 +30,7 @@ mod limits;
 mod meter;
 mod module;
 mod pages;
+mod panic;
 mod pool;
 mod sandbox;
 

@@ -13,6 +13,7 @@ use super::cache::{CacheError, Code, Fetched, Origin};
 use super::engine::{Ast, Engine};
 use super::failure::Failure;
 use super::limits::Limits;
+use super::panic;
 use super::sandbox::{Executor, Sandbox};
 
 /// A file larger than this is no function.
@@ -99,7 +100,9 @@ impl Module {
         let mut sandbox = Sandbox::new(executor, &self.ast)
             .map_err(|fault| Failure::of_instantiation(fault, running, &limits))?;
         if let Some(initialize) = sandbox.find(abi::INITIALIZE) {
-            sandbox.call(initialize, []).map_err(|fault| Failure::of_call(fault, running, &limits))?;
+            let failed = |fault| Failure::of_call(fault, running, &limits);
+            let started = sandbox.call(initialize, []).map_err(failed);
+            started.map_err(|failure| panic::explained(failure, &sandbox))?;
         }
         Ok(sandbox)
     }

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use crate::{respond, Error, Event, Replies};
+use crate::{panic, respond, Handler};
 
 pub const VERSION: u32 = 1;
 
@@ -16,6 +16,7 @@ thread_local! {
 
 /// Where the host may write an input of `len` bytes; valid until the next call.
 pub fn buffer(len: u32) -> u32 {
+    panic::keep(); // the first call of all is this
     INPUT.with_borrow_mut(|input| {
         if input.len() < len as usize {
             input.resize(len as usize, 0);
@@ -25,11 +26,11 @@ pub fn buffer(len: u32) -> u32 {
 }
 
 /// Answers the event in the buffer: address << 32 | length of the output, which stays until the next call.
-pub fn handle<R: Replies>(len: u32, handle: impl for<'a> FnOnce(Event<'a>) -> Result<R, Error>) -> u64 {
+pub fn handle<M>(len: u32, handler: impl Handler<M>) -> u64 {
     INPUT.with_borrow(|input| {
         OUTPUT.with_borrow_mut(|output| {
             // A longer `len` than was asked for is the host's mistake: it traps here.
-            respond(&input[..len as usize], handle, output);
+            respond(&input[..len as usize], handler, output);
             ((output.as_ptr() as usize as u64) << 32) | output.len() as u64
         })
     })
