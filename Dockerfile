@@ -6,7 +6,7 @@ FROM rust:1.95-slim-trixie AS build
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-      g++ libclang-dev libssl-dev libwasmedge-dev make perl pkg-config \
+      clang g++ libclang-dev libssl-dev libwasmedge-dev lld make perl pkg-config \
  && rm -rf /var/lib/apt/lists/* \
  && rustup target add wasm32-unknown-unknown
 WORKDIR /build

@@ -9,7 +9,7 @@ pub fn payment() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions");
     BUILT.get_or_init(|| {
-        let built = Command::new(functions.join("build")).output().unwrap();
+        let built = Command::new(functions.join("build")).arg("rust").output().unwrap();
         assert!(built.status.success(), "functions/build: {}", String::from_utf8_lossy(&built.stderr));
     });
     functions.join("payment.wasm")
