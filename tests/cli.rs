@@ -83,6 +83,7 @@ fn help() {
     ] {
         session.weir(&[command, "--help"]);
     }
+    session.weir(&["new", "function", "--help"]);
     session.expect();
 }
 

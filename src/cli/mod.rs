@@ -10,6 +10,7 @@ pub mod explain;
 pub mod input;
 pub mod invoke;
 pub mod journal;
+pub mod new;
 pub mod options;
 pub mod out;
 pub mod outbox;
@@ -37,6 +38,7 @@ pub struct Cli {
 
 const FIRST_STEPS: &str = "\
 First steps:
+  weir new function NAME --lang rust a function of your own, with its trigger and tests
   weir check                         look through triggers/ and weir.yaml for mistakes
   weir run                           serve a broker on http://127.0.0.1:8080
   weir publish --type order.created --data '{\"order_id\": \"1\", \"amount\": 12000, \"currency\": \"EUR\"}'
@@ -65,6 +67,8 @@ enum Command {
     Check(check::Check),
     /// Say which triggers an event meets, and why: every clause, the delivery it gets
     Explain(explain::Explain),
+    /// Write a new function: a project that builds, runs and has tests
+    New(new::New),
     /// Run the tests that stand beside the triggers, with the real functions
     Test(test::TestOf),
     /// Send events to a worker or any CloudEvents endpoint
@@ -104,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.main(),
         Command::Check(check) => check.main(),
         Command::Explain(explain) => explain.main(),
+        Command::New(new) => new.main(),
         Command::Test(test) => test.main(),
         Command::Publish(publish) => publish.main(),
         Command::Invoke(invoke) => invoke.main(),
