@@ -78,6 +78,7 @@ fn help() {
         "cost",
         "journal",
         "dlq",
+        "schema",
         "completions",
         "version",
     ] {

@@ -17,6 +17,7 @@ pub mod outbox;
 pub mod post;
 pub mod publish;
 pub mod run;
+pub mod schema;
 pub mod status;
 pub mod stored;
 pub mod style;
@@ -83,6 +84,8 @@ enum Command {
     Dlq(dlq::Dlq),
     /// Show what the running worker has done since its start; fail if none runs
     Status(status::StatusOf),
+    /// Print the JSON Schemas of documents and settings, for editors
+    Schema(schema::Print),
     /// Print the script that completes weir's commands in a shell
     #[command(after_help = COMPLETIONS)]
     Completions {
@@ -116,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Journal(show) => show.main(),
         Command::Dlq(dlq) => dlq.main(),
         Command::Status(status) => status.main(),
+        Command::Schema(schema) => schema.main(),
         Command::Completions { shell } => {
             // Into memory first: on a closed pipe it would panic.
             let mut script = Vec::new();

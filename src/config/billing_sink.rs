@@ -68,8 +68,7 @@ pub(super) fn read(
     metadata: &Metadata<'_>,
     report: &mut Report<'_>,
 ) -> Option<Draft> {
-    metadata.check_annotations("weir.dev/", &[], report);
-    let mut spec = Fields::of(document.required("spec")?, "BillingSink.spec", report)?;
+    let mut spec = document.required_map("spec", report)?;
     let ways = [spec.entry("http"), spec.entry("sink"), spec.entry("file")];
     let ways: Vec<_> = ways.into_iter().flatten().collect();
     let http = spec.map("http", report).and_then(|fields| http(fields, report));
@@ -87,10 +86,7 @@ pub(super) fn read(
         }
         _ => {}
     }
-    let batch = spec.optional("batch");
-    let batch = batch
-        .and_then(|node| reader::integer(node, &spec.below("batch"), 1..=10_000, report))
-        .map_or(BATCH, |batch| batch as u32);
+    let batch = spec.integer("batch", report).map_or(BATCH, |batch| batch as u32);
     let interval = spec.optional("interval");
     let interval = interval
         .and_then(|node| reader::some_time(node, &spec.below("interval"), report))
@@ -149,9 +145,9 @@ fn sink(fields: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Option<
             return None;
         }
     };
-    let (kind, version) = match to.kind {
-        "KafkaSink" => ("KafkaSink", "eventing.knative.dev/v1alpha1"),
-        "NatsSink" => ("NatsSink", "weir.dev/v1alpha1"),
+    let kind = match to.kind {
+        "KafkaSink" => "KafkaSink",
+        "NatsSink" => "NatsSink",
         other => {
             let near = did_you_mean(other, ["KafkaSink", "NatsSink"]);
             report
@@ -160,7 +156,7 @@ fn sink(fields: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Option<
             return None;
         }
     };
-    to.is_of(&[version], report).then(|| To::Sink(kind, to.named(report)))
+    to.is_of_its_version(report).then(|| To::Sink(kind, to.named(report)))
 }
 
 /// A path relative to the document's file.

@@ -4,7 +4,7 @@ use super::delivery::Delivery;
 use super::diagnostic::Report;
 use super::later;
 use super::metadata::Metadata;
-use super::reader::{self, Fields};
+use super::reader::Fields;
 use super::spelling::did_you_mean;
 
 const BACKING: &str = "weir.dev/backing";
@@ -17,7 +17,6 @@ pub(super) struct Draft {
 }
 
 pub(super) fn read(document: &mut Fields<'_>, metadata: &Metadata<'_>, report: &mut Report<'_>) -> Draft {
-    metadata.check_annotations("weir.dev/", &[BACKING], report);
     if let Some(node) = metadata.annotation(BACKING) {
         match node.text() {
             Some("queue") | None => {}
@@ -43,16 +42,6 @@ pub(super) fn read(document: &mut Fields<'_>, metadata: &Metadata<'_>, report: &
             .help("a KafkaSource whose sink is this broker is how a topic's events come in");
     }
     let Some(mut spec) = document.map("spec", report) else { return Draft::default() };
-    if let Some(node) = spec.optional("config") {
-        // Read for its mistakes alone.
-        if let Some(mut config) = Fields::of(node, spec.below("config"), report) {
-            for field in ["apiVersion", "kind", "name", "namespace"] {
-                config.optional(field).map(|node| reader::string(node, &config.below(field), report));
-            }
-            config.finish(report);
-        }
-    }
-    spec.without_effect("config", "it configures Knative's own brokers", report);
     let delivery = Delivery::read(&mut spec, metadata.namespace(), report);
     spec.finish(report);
     Draft { delivery }

@@ -6,7 +6,7 @@ use super::diagnostic::Report;
 use super::inside::inside;
 use super::metadata::Metadata;
 
-pub(super) const DATA_FILTER: &str = "weir.dev/data-filter";
+const DATA_FILTER: &str = "weir.dev/data-filter";
 
 /// `None` where it is in error; `Some(None)` where there is none.
 pub(super) fn read(metadata: &Metadata<'_>, report: &mut Report<'_>) -> Option<Option<DataFilter>> {

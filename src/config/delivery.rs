@@ -7,7 +7,7 @@ use crate::dispatch::{Backoff, Order, Policy};
 use super::diagnostic::Report;
 use super::later;
 use super::origins::{Origins, SaidBy};
-use super::reader::{self, Fields};
+use super::reader::Fields;
 use super::reference::{Destination, Named};
 
 /// What a document says of delivery; what it doesn't say is decided by the next.
@@ -23,27 +23,10 @@ pub(super) struct Delivery {
 impl Delivery {
     pub(super) fn read(spec: &mut Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Delivery {
         let Some(mut fields) = spec.map("delivery", report) else { return Delivery::default() };
-        let retry = fields.optional("retry");
-        let retry = retry
-            .and_then(|node| reader::integer(node, &fields.below("retry"), 0..=i64::from(i32::MAX), report))
-            .map(|retry| retry as u32);
-        let backoff = fields.optional("backoffPolicy").and_then(|node| {
-            let words = [("linear", Backoff::Linear), ("exponential", Backoff::Exponential)];
-            reader::choice(node, &fields.below("backoffPolicy"), &words, report)
-        });
-        let delay = fields.optional("backoffDelay");
-        let delay = delay.and_then(|node| reader::iso_duration(node, &fields.below("backoffDelay"), report));
-        for field in ["timeout", "retryAfterMax"] {
-            if let Some(node) = fields.optional(field) {
-                reader::iso_duration(node, &fields.below(field), report);
-            }
-        }
-        fields.without_effect("timeout", "functions run here, under the worker's own limits", report);
-        fields.without_effect("retryAfterMax", "nothing is called over HTTP", report);
-        if let Some(node) = fields.optional("format") {
-            reader::choice(node, &fields.below("format"), &[("json", ()), ("binary", ())], report);
-        }
-        fields.without_effect("format", "functions are always handed the JSON format", report);
+        let retry = fields.integer("retry", report).map(|retry| retry as u32);
+        let policies = [("linear", Backoff::Linear), ("exponential", Backoff::Exponential)];
+        let backoff = fields.choice("backoffPolicy", &policies, report);
+        let delay = fields.duration("backoffDelay", report);
         let sink = fields.map("deadLetterSink", report);
         let dead_letter = sink.and_then(|sink| dead_letter(sink, namespace, report));
         fields.finish(report);
@@ -83,7 +66,7 @@ fn dead_letter(sink: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Op
     let path = sink.path.clone();
     match Destination::read(sink, namespace, report)? {
         Destination::Reference(to) if to.kind == "Broker" => {
-            to.is_of(&["eventing.knative.dev/v1"], report).then(|| to.named(report))
+            to.is_of_its_version(report).then(|| to.named(report))
         }
         Destination::Reference(to) => {
             later::DEAD_LETTERS.refuse(

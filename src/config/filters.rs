@@ -6,16 +6,14 @@ use super::cesql;
 use super::diagnostic::{Code, Report};
 use super::node::{Kind, Node};
 use super::reader::{self, Fields};
+use super::shape::DIALECT;
 use super::spelling::{did_you_mean, listed};
-
-/// `sql` is what the CloudEvents Subscriptions API calls the dialect that is `cesql` to Knative.
-const DIALECTS: [&str; 8] = ["exact", "prefix", "suffix", "all", "any", "not", "cesql", "sql"];
 
 /// The filter of a trigger's spec; `None` where it is in error.
 pub(super) fn read(spec: &mut Fields<'_>, report: &mut Report<'_>) -> Option<Filter> {
-    let by_attributes = spec
-        .entry("filter")
-        .map(|entry| (entry.key_span, of_attributes(&entry.value, spec.below("filter"), report)));
+    let by_attributes = spec.entry("filter").map(|entry| {
+        (entry.key_span, spec.map("filter", report).and_then(|fields| of_attributes(fields, report)))
+    });
     let by_dialects = match spec.optional("filters") {
         // An empty list is as if it were not there.
         Some(Node { kind: Kind::Seq(items), .. }) if items.is_empty() => None,
@@ -35,8 +33,7 @@ pub(super) fn read(spec: &mut Fields<'_>, report: &mut Report<'_>) -> Option<Fil
     }
 }
 
-fn of_attributes(node: &Node, path: String, report: &mut Report<'_>) -> Option<Filter> {
-    let mut fields = Fields::of(node, path, report)?;
+fn of_attributes(mut fields: Fields<'_>, report: &mut Report<'_>) -> Option<Filter> {
     let filter = match fields.optional("attributes") {
         Some(attributes) => pairs(attributes, &fields.below("attributes"), true, report).map(Filter::exact),
         None => Some(Filter::default()),
@@ -84,7 +81,7 @@ fn list(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Vec<Filter>>
 
 /// One filter, by its dialect.
 pub(super) fn of_dialect(node: &Node, path: String, report: &mut Report<'_>) -> Option<Filter> {
-    let fields = Fields::of(node, path, report)?;
+    let fields = Fields::of(node, &DIALECT, path, report)?;
     let Kind::Map(entries) = &node.kind else { return None };
     let [entry] = entries.as_slice() else {
         let help = "one dialect per filter: begin each with '- ', all of the list must match";
@@ -108,12 +105,12 @@ pub(super) fn of_dialect(node: &Node, path: String, report: &mut Report<'_>) -> 
             let help = match other {
                 "and" => Some("did you mean 'all'?".into()),
                 "or" => Some("did you mean 'any'?".into()),
-                other => did_you_mean(other, DIALECTS),
+                other => did_you_mean(other, DIALECT.names()),
             };
             report
                 .error(entry.key_span, format!("unknown filter dialect '{other}' in {}", fields.path))
                 .code(Code::UNKNOWN_FIELD)
-                .help(help.unwrap_or_else(|| format!("dialects are {}", listed(DIALECTS))));
+                .help(help.unwrap_or_else(|| format!("dialects are {}", listed(DIALECT.names()))));
             None
         }
     }

@@ -7,8 +7,8 @@ use crate::dispatch::{Flow, Rate};
 use super::diagnostic::Report;
 use super::metadata::Metadata;
 
-pub(super) const CONCURRENCY: &str = "weir.dev/max-concurrency-per-worker";
-pub(super) const RATE: &str = "weir.dev/rate-limit-per-worker";
+const CONCURRENCY: &str = "weir.dev/max-concurrency-per-worker";
+const RATE: &str = "weir.dev/rate-limit-per-worker";
 
 /// The most of both: whoever writes more means none.
 const MOST: u32 = 1_000_000_000;

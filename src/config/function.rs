@@ -10,9 +10,6 @@ use super::reader::{self, Fields};
 use super::reference::Named;
 use super::settings::{self, Bytes, Value};
 
-/// Fields of the kind that this version does not honour.
-pub(super) const LATER: [&str; 5] = ["isolation", "environment", "config", "concurrency", "price"];
-
 /// What a function may use; `None`: as much as the worker's settings say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FunctionLimits {
@@ -39,27 +36,19 @@ pub(super) fn read(
     metadata: &Metadata<'_>,
     report: &mut Report<'_>,
 ) -> Option<Draft> {
-    metadata.check_annotations("weir.dev/", &[], report);
-    let mut spec = Fields::of(document.required("spec")?, "Function.spec", report)?;
+    let mut spec = document.required_map("spec", report)?;
     let module = module(&mut spec, report);
     let serves = serves(&mut spec, metadata.namespace(), report);
-    let tenant = spec.optional("tenant");
-    let tenant =
-        tenant.and_then(|node| metadata::name(node, &spec.below("tenant"), report)).map(str::to_owned);
+    let tenant = spec.string("tenant", report).map(str::to_owned);
     let limits = limits(&mut spec, report);
-    for field in LATER {
-        spec.refuse(field, "remove it: this version has it for no function", report);
-    }
     spec.finish(report);
     Some(Draft { module, serves, tenant, limits })
 }
 
 fn limits(spec: &mut Fields<'_>, report: &mut Report<'_>) -> FunctionLimits {
-    let fuel = spec.optional("fuel");
-    let fuel = fuel.and_then(|node| reader::integer(node, &spec.below("fuel"), 1..=i64::MAX, report));
     FunctionLimits {
         timeout: instead_of(spec, "timeout", "function.timeout", report),
-        fuel: fuel.map(i64::unsigned_abs),
+        fuel: spec.integer("fuel", report).map(i64::unsigned_abs),
         memory: instead_of(spec, "memory", "function.memory", report).map(|Bytes(bytes)| bytes),
         max_output: instead_of(spec, "maxOutput", "function.max-output", report).map(|Bytes(bytes)| bytes),
     }
@@ -86,14 +75,13 @@ fn instead_of<T: Value>(
 
 /// A path relative to the document's file.
 fn module(spec: &mut Fields<'_>, report: &mut Report<'_>) -> Option<modules::Named> {
-    let node = spec.required("module")?;
-    let text = reader::string(node, "Function.spec.module", report)?;
+    let (text, span) = spec.required_string("module", report)?;
     if text.is_empty() {
-        report.error(node.span, "Function.spec.module is empty").help("write the path of a .wasm file");
+        report.error(span, "Function.spec.module is empty").help("write the path of a .wasm file");
         return None;
     }
     let folder = Path::new(&*report.text().name).parent().unwrap_or(Path::new("")).to_owned();
-    Some(modules::Named { path: folder.join(text), place: report.place(node.span) })
+    Some(modules::Named { path: folder.join(text), place: report.place(span) })
 }
 
 fn serves(spec: &mut Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Vec<Named> {

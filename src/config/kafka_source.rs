@@ -48,17 +48,14 @@ pub(super) fn read(
     metadata: &Metadata<'_>,
     report: &mut Report<'_>,
 ) -> Option<source::Draft> {
-    let key_type = metadata.label(KEY_TYPE).filter(|node| node.text().is_some());
-    let key_type = key_type.and_then(|node| {
-        let words = [
-            ("string", KeyType::String),
-            ("int", KeyType::Int),
-            ("float", KeyType::Float),
-            ("byte-array", KeyType::ByteArray),
-        ];
-        reader::choice(node, KEY_TYPE, &words, report)
-    });
-    let mut spec = Fields::of(document.required("spec")?, "KafkaSource.spec", report)?;
+    let key_types = [
+        ("string", KeyType::String),
+        ("int", KeyType::Int),
+        ("float", KeyType::Float),
+        ("byte-array", KeyType::ByteArray),
+    ];
+    let key_type = metadata.label_choice(KEY_TYPE, &key_types, report);
+    let mut spec = document.required_map("spec", report)?;
     let servers = spec.required("bootstrapServers");
     let servers = servers.and_then(|node| server::bootstrap(node, &spec.below("bootstrapServers"), report));
     let topics = spec.required("topics");
@@ -69,10 +66,7 @@ pub(super) fn read(
     };
     let consumers =
         spec.optional("consumers").map_or(1, |node| consumers(node, &spec.below("consumers"), report));
-    let initial = spec.optional("initialOffset");
-    let initial = initial
-        .and_then(|node| reader::choice(node, &spec.below("initialOffset"), &Initial::WORDS, report))
-        .unwrap_or(Initial::Latest);
+    let initial = spec.choice("initialOffset", &Initial::WORDS, report).unwrap_or(Initial::Latest);
     let security = kafka_security::read(&mut spec, report);
     let reads = servers.zip(topics).zip(group).map(|((bootstrap_servers, topics), consumer_group)| {
         Reads::Kafka(KafkaSource {

@@ -5,9 +5,10 @@ use super::text::Span;
 use super::{Config, Reads, SourceSink};
 
 /// What is said of one thing that is not done, and what to do meanwhile.
+#[derive(Debug)]
 pub(super) struct Later {
-    message: &'static str,
-    help: &'static str,
+    pub(super) message: &'static str,
+    pub(super) help: &'static str,
 }
 
 /// Documents that are accepted, and change nothing yet.

@@ -3,29 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::{Code, Report};
-use super::lint::ALLOW;
 use super::node::{Entry, Kind, Node};
 use super::reader::{self, Fields};
+use super::shape::{self, Field};
 use super::spelling::{did_you_mean, listed, nearest};
 use super::text::Span;
 
-/// What Kubernetes itself writes into metadata.
-const OF_THE_CLUSTER: [&str; 11] = [
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "managedFields",
-    "ownerReferences",
-    "finalizers",
-    "generateName",
-    "selfLink",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-];
-
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Metadata<'n> {
+    kind: &'static shape::Kind,
     /// `None`, as for the namespace: reported, and the rest of the document is read all the same.
     pub(super) name: Option<(&'n str, Span)>,
     namespace: Option<&'n str>,
@@ -34,37 +20,62 @@ pub(super) struct Metadata<'n> {
 }
 
 impl<'n> Metadata<'n> {
-    pub(super) fn read(document: &mut Fields<'n>, kind: &str, report: &mut Report<'_>) -> Metadata<'n> {
-        let fields = document.required("metadata");
-        let fields = fields.and_then(|node| Fields::of(node, format!("{kind}.metadata"), report));
-        let Some(mut fields) = fields else { return Metadata::default() };
-        let name = fields.required("name");
-        let name = name.and_then(|node| Some((self::name(node, &fields.below("name"), report)?, node.span)));
-        let namespace = match fields.optional("namespace") {
-            Some(node) => label(node, &fields.below("namespace"), report),
+    pub(super) fn read(
+        document: &mut Fields<'n>,
+        kind: &'static shape::Kind,
+        report: &mut Report<'_>,
+    ) -> Metadata<'n> {
+        let Some(mut fields) = document.required_map("metadata", report) else {
+            return Metadata { kind, name: None, namespace: None, labels: &[], annotations: &[] };
+        };
+        let name = fields.required_string("name", report);
+        let namespace = match fields.entry("namespace") {
+            Some(_) => fields.string("namespace", report),
             None => Some("default"),
         };
         let labels = texts(&mut fields, "labels", report);
         let annotations = texts(&mut fields, "annotations", report);
-        for known in OF_THE_CLUSTER {
-            fields.entry(known);
-        }
         fields.finish(report);
-        Metadata { name, namespace, labels, annotations }
+        let metadata = Metadata { kind, name, namespace, labels, annotations };
+        metadata.check_annotations(report);
+        metadata
     }
 
     pub(super) fn namespace(&self) -> &'n str {
         self.namespace.unwrap_or("default")
     }
 
+    /// An annotation of a few words, as what they stand for.
+    pub(super) fn choice<T: Copy>(
+        &self,
+        name: &str,
+        words: &[(&str, T)],
+        report: &mut Report<'_>,
+    ) -> Option<T> {
+        let known = self.kind.annotations.iter().find(|field| field.name == name);
+        word(known, self.annotation(name), words, report)
+    }
+
+    /// The same of a label.
+    pub(super) fn label_choice<T: Copy>(
+        &self,
+        name: &str,
+        words: &[(&str, T)],
+        report: &mut Report<'_>,
+    ) -> Option<T> {
+        let known = self.kind.labels.iter().find(|field| field.name == name);
+        let entry = self.labels.iter().find(|entry| *entry.key == *name);
+        word(known, entry.map(|entry| &entry.value), words, report)
+    }
+
     /// The value of an annotation; one that is no string has been reported.
     pub(super) fn annotation(&self, name: &str) -> Option<&'n Node> {
+        debug_assert!(self.known().any(|known| known == name), "a {} has no {name}", self.kind.name);
         self.annotations.iter().find(|entry| *entry.key == *name).map(|entry| &entry.value)
     }
 
-    /// The value of a label, as of an annotation.
-    pub(super) fn label(&self, name: &str) -> Option<&'n Node> {
-        self.labels.iter().find(|entry| *entry.key == *name).map(|entry| &entry.value)
+    fn known(&self) -> impl Iterator<Item = &'static str> {
+        self.kind.annotations.iter().map(|field| field.name)
     }
 
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
@@ -72,31 +83,44 @@ impl<'n> Metadata<'n> {
         texts.map(|(key, value)| (key.to_string(), value.to_owned())).collect()
     }
 
-    /// Annotations of `prefix` that are none of `known`.
-    pub(super) fn check_annotations(&self, prefix: &str, known: &[&str], report: &mut Report<'_>) {
+    /// Annotations that the kind does not know and that are no other's.
+    fn check_annotations(&self, report: &mut Report<'_>) {
         let domain = "weir.dev";
-        let everywhere = Some(ALLOW).filter(|allow| allow.starts_with(prefix));
-        let known = || known.iter().copied().chain(everywhere);
         for entry in self.annotations {
             let own = entry.key.split_once('/').map_or("", |(own, _)| own);
-            if prefix.starts_with(domain) && own != domain && nearest(own, [domain]).is_some() {
+            if own != domain && nearest(own, [domain]).is_some() {
                 report
                     .error(entry.key_span, format!("unknown annotation '{}'", entry.key))
                     .code(Code::UNKNOWN_FIELD)
                     .help(format!("did you mean '{domain}/…'?"));
             }
-            if entry.key.starts_with(prefix) && !known().any(|known| *known == *entry.key) {
-                let help = did_you_mean(&entry.key, known()).unwrap_or_else(|| match known().next() {
-                    None => format!("this kind has no annotation under {prefix}"),
-                    Some(_) => format!("known here: {}", listed(known())),
-                });
-                report
-                    .error(entry.key_span, format!("unknown annotation '{}'", entry.key))
-                    .code(Code::UNKNOWN_FIELD)
-                    .help(help);
-            }
+            let guarded = self.kind.guarded.iter().find(|prefix| entry.key.starts_with(**prefix));
+            let Some(prefix) = guarded.filter(|_| self.known().all(|known| *known != *entry.key)) else {
+                continue;
+            };
+            let here = || self.known().filter(|known| known.starts_with(prefix));
+            let help = did_you_mean(&entry.key, here()).unwrap_or_else(|| match here().next() {
+                None => format!("this kind has no annotation under {prefix}"),
+                Some(_) => format!("known here: {}", listed(here())),
+            });
+            report
+                .error(entry.key_span, format!("unknown annotation '{}'", entry.key))
+                .code(Code::UNKNOWN_FIELD)
+                .help(help);
         }
     }
+}
+
+/// One that is no string has been reported.
+fn word<T: Copy>(
+    known: Option<&Field>,
+    node: Option<&Node>,
+    words: &[(&str, T)],
+    report: &mut Report<'_>,
+) -> Option<T> {
+    let known = known.expect("a label or an annotation stands among those of its kind");
+    known.shape.expect_words(words);
+    reader::choice(node.filter(|node| node.text().is_some())?, known.name, words, report)
 }
 
 /// Labels and annotations are maps of strings.

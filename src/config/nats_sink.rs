@@ -1,9 +1,8 @@
 //! The NatsSink document: a subject to write to.
 
 use super::diagnostic::Report;
-use super::metadata::Metadata;
 use super::nats_connection::{self, NatsConnection};
-use super::reader::{self, Fields};
+use super::reader::Fields;
 use super::sink::ContentMode;
 use super::subject;
 
@@ -16,21 +15,14 @@ pub struct NatsSink {
     pub content_mode: ContentMode,
 }
 
-pub(super) fn read(
-    document: &mut Fields<'_>,
-    metadata: &Metadata<'_>,
-    report: &mut Report<'_>,
-) -> Option<NatsSink> {
-    metadata.check_annotations("weir.dev/", &[], report);
-    let mut spec = Fields::of(document.required("spec")?, "NatsSink.spec", report)?;
+pub(super) fn read(document: &mut Fields<'_>, report: &mut Report<'_>) -> Option<NatsSink> {
+    let mut spec = document.required_map("spec", report)?;
     let connection = nats_connection::read(&mut spec, report);
     let subject = spec.required("subject");
     let subject = subject.and_then(|node| subject::one(node, &spec.below("subject"), report));
     let stream = spec.optional("stream");
     let stream = stream.and_then(|node| subject::name(node, &spec.below("stream"), report));
-    let mode = spec.optional("contentMode");
-    let mode =
-        mode.and_then(|node| reader::choice(node, &spec.below("contentMode"), &ContentMode::WORDS, report));
+    let mode = spec.choice("contentMode", &ContentMode::WORDS, report);
     spec.finish(report);
     let (connection, subject) = connection.zip(subject)?;
     Some(NatsSink { connection, subject, stream, content_mode: mode.unwrap_or_default() })

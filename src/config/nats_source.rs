@@ -36,7 +36,7 @@ pub(super) fn read(
     metadata: &Metadata<'_>,
     report: &mut Report<'_>,
 ) -> Option<source::Draft> {
-    let mut spec = Fields::of(document.required("spec")?, "NatsSource.spec", report)?;
+    let mut spec = document.required_map("spec", report)?;
     let connection = nats_connection::read(&mut spec, report);
     let stream = spec.required("stream");
     let stream = stream.and_then(|node| subject::name(node, &spec.below("stream"), report));
@@ -48,14 +48,8 @@ pub(super) fn read(
     };
     let wait = spec.optional("ackWait");
     let wait = wait.and_then(|node| reader::some_time(node, &spec.below("ackWait"), report));
-    let pending = spec.optional("maxAckPending");
-    let pending = pending
-        .and_then(|node| reader::integer(node, &spec.below("maxAckPending"), 1..=1_000_000, report))
-        .map(|pending| pending as u32);
-    let initial = spec.optional("initialPosition");
-    let initial = initial
-        .and_then(|node| reader::choice(node, &spec.below("initialPosition"), &Initial::WORDS, report))
-        .unwrap_or(Initial::Earliest);
+    let pending = spec.integer("maxAckPending", report).map(|pending| pending as u32);
+    let initial = spec.choice("initialPosition", &Initial::WORDS, report).unwrap_or(Initial::Earliest);
     let read = connection.zip(stream).zip(consumer).zip(subjects);
     let reads = read.map(|(((connection, stream), consumer), subjects)| {
         Reads::Nats(NatsSource {

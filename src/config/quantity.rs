@@ -49,6 +49,20 @@ pub(super) fn iso_duration(text: &str) -> Result<Duration, &'static str> {
     Ok(total)
 }
 
+macro_rules! iso {
+    () => {
+        concat!(
+            r"P(([0-9]+W)?([0-9]+D)?T(([0-9]+H)?([0-9]+M)?[0-9]+([.,][0-9]+)?S|([0-9]+H)?[0-9]+([.,][0-9]+)?M|[0-9]+([.,][0-9]+)?H)",
+            r"|([0-9]+W)?[0-9]+([.,][0-9]+)?D|[0-9]+([.,][0-9]+)?W)"
+        )
+    };
+}
+/// What [`iso_duration`] takes, but for its bounds: only the last number may have a fraction.
+pub(super) const ISO_PATTERN: &str = concat!("^", iso!(), "$");
+/// What [`duration`] takes, but for its bounds.
+pub(super) const LENGTH_PATTERN: &str =
+    concat!("^(", iso!(), r"|0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h|d))+)$");
+
 /// `30s`, `200ms`, `1h30m`, and ISO 8601 as well.
 pub fn duration(text: &str) -> Result<Duration, &'static str> {
     if text.starts_with('P') {
@@ -153,6 +167,9 @@ pub(super) fn size(text: &str) -> Result<u64, &'static str> {
     Ok(bytes)
 }
 
+/// What [`size`] takes, but for its bounds.
+pub(super) const SIZE_PATTERN: &str = r"^ *[0-9]+(\.[0-9]*)? *([kKMGT]|[KMGT]i)?B? *$";
+
 pub(super) fn as_size(bytes: u64) -> String {
     match BINARY.iter().find(|(_, shift)| bytes > 0 && bytes.is_multiple_of(1 << shift)) {
         Some((name, shift)) => format!("{}{name}B", bytes >> shift),
@@ -204,6 +221,29 @@ mod tests {
         }
         assert_eq!(as_iso(Duration::from_millis(200)), "PT0.2S");
         assert_eq!(as_iso(Duration::from_secs(30)), "PT30S");
+    }
+
+    fn is(pattern: &str, text: &str) -> bool {
+        regex::Regex::new(pattern).unwrap().is_match(text)
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(3000))]
+
+        /// Editors know by the patterns what the worker will take, but for what is too much.
+        #[test]
+        fn the_patterns_take_what_is_read(
+            iso in "P?([0-9]{0,2}[.,]?[0-9]?[WDTHMSY]){0,5}",
+            humane in "([0-9]{0,2}[.]?[0-9]?(n|u|m|h|d|ms|s|y)?){0,3}",
+            amount in " ?[0-9]{0,3}[.]?[0-9]{0,2} ?[kKMGTx]?i?B?",
+        ) {
+            proptest::prop_assert_eq!(is(ISO_PATTERN, &iso), iso_duration(&iso).is_ok(), "{}", iso);
+            let said = is(LENGTH_PATTERN, &humane);
+            if duration(&humane) != Err(TOO_LONG) {
+                proptest::prop_assert_eq!(said, duration(&humane).is_ok(), "{}", humane);
+            }
+            proptest::prop_assert_eq!(is(SIZE_PATTERN, &amount), size(&amount).is_ok(), "{}", amount);
+        }
     }
 
     #[test]

@@ -7,33 +7,64 @@ use super::diagnostic::{Code, Report};
 use super::node::{Entry, Kind, Node};
 use super::quantity;
 use super::scalar::Scalar;
+use super::shape::{Field, Map, Role, Shape, Target};
 use super::spelling::{did_you_mean, listed, nearest};
+use super::text::Span;
 
-/// The fields of one map. Each must be asked for; [`finish`](Self::finish) reports those that nobody asked for.
+/// The fields of one map, of a shape that says what they are. Each must be asked for; [`finish`](Self::finish) reports
+/// those that the shape does not know.
 pub(super) struct Fields<'n> {
     /// Where in the document: `Trigger.spec`.
     pub path: String,
     pub node: &'n Node,
     entries: &'n [Entry],
-    known: Vec<&'static str>,
+    shape: &'static Map,
+    asked: Vec<&'static str>,
     missing: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
-    pub(super) fn of(node: &'n Node, path: impl Into<String>, report: &mut Report<'_>) -> Option<Fields<'n>> {
+    pub(super) fn of(
+        node: &'n Node,
+        shape: &'static Map,
+        path: impl Into<String>,
+        report: &mut Report<'_>,
+    ) -> Option<Fields<'n>> {
         let path = path.into();
         let Kind::Map(entries) = &node.kind else {
             report.error(node.span, format!("{path}: expected a map, found {}", node.describe()));
             return None;
         };
-        Some(Fields { path, node, entries, known: Vec::new(), missing: Vec::new() })
+        Some(Fields { path, node, entries, shape, asked: Vec::new(), missing: Vec::new() })
+    }
+
+    /// What it is has been seen from fields that every such shape has.
+    pub(super) fn turn_into(&mut self, shape: &'static Map, path: &str) {
+        (self.shape, self.path) = (shape, path.to_owned());
+    }
+
+    /// Of a reference: what may be named.
+    pub(super) fn targets(&self) -> &'static [Target] {
+        self.shape.targets()
+    }
+
+    fn shape_of(&self, name: &str) -> &'static Shape {
+        match self.shape.field(name) {
+            Some(field) => &field.shape,
+            None => unreachable!("{}.{name} stands in no shape", self.path),
+        }
     }
 
     /// The entry of a field, key and all. A field without a value is as if it were not there, as in Kubernetes.
     pub(super) fn entry(&mut self, name: &'static str) -> Option<&'n Entry> {
-        if !self.known.contains(&name) {
-            self.known.push(name);
+        debug_assert!(self.shape.field(name).is_some(), "{}.{name} stands in no shape", self.path);
+        if !self.asked.contains(&name) {
+            self.asked.push(name);
         }
+        self.present(name)
+    }
+
+    fn present(&self, name: &str) -> Option<&'n Entry> {
         self.entries.iter().find(|entry| *entry.key == *name && !entry.value.is_null())
     }
 
@@ -53,25 +84,89 @@ impl<'n> Fields<'n> {
     /// A map below this one.
     pub(super) fn map(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<Fields<'n>> {
         let node = self.optional(name)?;
-        Fields::of(node, self.below(name), report)
+        self.map_in(node, name, report)
     }
 
+    pub(super) fn required_map(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<Fields<'n>> {
+        let node = self.required(name)?;
+        self.map_in(node, name, report)
+    }
+
+    fn map_in(&self, node: &'n Node, name: &'static str, report: &mut Report<'_>) -> Option<Fields<'n>> {
+        let Shape::Map(shape) = self.shape_of(name) else { unreachable!("{}.{name} is no map", self.path) };
+        Fields::of(node, shape, self.below(name), report)
+    }
+
+    /// A string of the form that the shape asks for.
     pub(super) fn string(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<&'n str> {
+        self.spanned(name, report).map(|(text, _)| text)
+    }
+
+    pub(super) fn spanned(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<(&'n str, Span)> {
         let node = self.optional(name)?;
-        string(node, &self.below(name), report)
+        Some((self.string_in(node, name, report)?, node.span))
     }
 
-    /// A field that is known, but not to this version: an error rather than a silent nothing.
-    pub(super) fn refuse(&mut self, name: &'static str, reason: &str, report: &mut Report<'_>) {
-        if let Some(entry) = self.entry(name) {
-            report
-                .error(entry.key_span, format!("{}.{name} is not supported by this version", self.path))
-                .code(Code::UNSUPPORTED)
-                .help(reason.to_owned());
+    pub(super) fn required_string(
+        &mut self,
+        name: &'static str,
+        report: &mut Report<'_>,
+    ) -> Option<(&'n str, Span)> {
+        self.required(name);
+        self.spanned(name, report)
+    }
+
+    fn string_in(&self, node: &'n Node, name: &'static str, report: &mut Report<'_>) -> Option<&'n str> {
+        let Shape::Text(form) = self.shape_of(name) else { unreachable!("{}.{name} is no text", self.path) };
+        (form.read)(node, &self.below(name), report)
+    }
+
+    pub(super) fn integer(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<i64> {
+        let node = self.optional(name)?;
+        let Shape::Integer(least, most) = self.shape_of(name) else {
+            unreachable!("{}.{name} is no integer", self.path)
+        };
+        integer(node, &self.below(name), *least..=*most, report)
+    }
+
+    /// A word of the shape's, as what it stands for.
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        name: &'static str,
+        words: &[(&str, T)],
+        report: &mut Report<'_>,
+    ) -> Option<T> {
+        let node = self.optional(name)?;
+        self.shape_of(name).expect_words(words);
+        choice(node, &self.below(name), words, report)
+    }
+
+    pub(super) fn duration(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<Duration> {
+        let node = self.optional(name)?;
+        iso_duration(node, &self.below(name), report)
+    }
+
+    pub(super) fn below(&self, name: &str) -> String {
+        format!("{}.{name}", self.path)
+    }
+
+    /// A field beside which nothing may stand; what does is reported.
+    pub(super) fn alone(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<&'n Node> {
+        let found = self.optional(name)?;
+        let others = self.entries.iter().filter(|entry| *entry.key != *name && !entry.value.is_null());
+        for other in others {
+            let message = format!("{}: '{}' and '{name}' both stand here", self.path, other.key);
+            report.error(other.key_span, message).help(format!("'{name}' says it all: remove one of them"));
         }
+        Some(found)
     }
 
-    /// A field that may stand there and changes nothing.
+    /// Those that stand in no shape.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = &'n Entry> + '_ {
+        self.entries.iter().filter(|entry| self.shape.field(&entry.key).is_none())
+    }
+
+    /// A field that changes nothing where it stands.
     pub(super) fn without_effect(&mut self, name: &'static str, reason: &str, report: &mut Report<'_>) {
         if let Some(entry) = self.entry(name) {
             let message = format!("{}.{name} has no effect in this version: {reason}", self.path);
@@ -79,26 +174,30 @@ impl<'n> Fields<'n> {
         }
     }
 
-    pub(super) fn below(&self, name: &str) -> String {
-        format!("{}.{name}", self.path)
+    /// Reads every field for its mistakes alone.
+    pub(super) fn check(mut self, report: &mut Report<'_>) {
+        for field in self.shape.fields.iter().filter(|field| field.role == Role::Read) {
+            if let Some(node) = self.optional(field.name) {
+                field.shape.check(node, &self.below(field.name), report);
+            }
+        }
+        self.finish(report);
     }
 
-    /// Those that nobody asked for.
-    pub(super) fn unknown(&self) -> impl Iterator<Item = &'n Entry> + '_ {
-        self.entries.iter().filter(|entry| !self.known.contains(&&*entry.key))
-    }
-
+    /// Reports what nobody asked for: unknown fields, and those that the shape says are not for this version.
     pub(super) fn finish(self, report: &mut Report<'_>) {
-        let known = || self.known.iter().copied();
         let mut misspelt = Vec::new();
         for entry in self.unknown() {
-            misspelt.extend(nearest(&entry.key, known()));
-            let help = did_you_mean(&entry.key, known())
-                .unwrap_or_else(|| format!("known here: {}", listed(known())));
+            misspelt.extend(nearest(&entry.key, self.shape.names()));
+            let help = did_you_mean(&entry.key, self.shape.names())
+                .unwrap_or_else(|| format!("known here: {}", listed(self.shape.useful())));
             report
                 .error(entry.key_span, format!("unknown field '{}' in {}", entry.key, self.path))
                 .code(Code::UNKNOWN_FIELD)
                 .help(help);
+        }
+        for field in self.shape.fields.iter().filter(|field| !self.asked.contains(&field.name)) {
+            self.unasked(field, report);
         }
         for name in self.missing.iter().filter(|name| !misspelt.contains(name)) {
             let empty = self.entries.iter().find(|entry| *entry.key == **name);
@@ -108,6 +207,27 @@ impl<'n> Fields<'n> {
                 .error(at, format!("{}.{name} {word}", self.path))
                 .code(Code::MISSING_FIELD)
                 .help(format!("add '{name}: …'"));
+        }
+    }
+
+    fn unasked(&self, field: &Field, report: &mut Report<'_>) {
+        let (name, path) = (field.name, &self.path);
+        debug_assert!(field.role != Role::Read, "{path}.{name} stands in the shape, and nobody asks for it");
+        let Some(entry) = self.present(name) else { return };
+        match field.role {
+            Role::Read => {}
+            Role::Cluster => field.shape.check(&entry.value, &self.below(name), report),
+            Role::Idle(why) => {
+                field.shape.check(&entry.value, &self.below(name), report);
+                let message = format!("{path}.{name} has no effect in this version: {why}");
+                report.note(entry.key_span, message).code(Code::WITHOUT_EFFECT);
+            }
+            Role::Refused(instead) => {
+                report
+                    .error(entry.key_span, format!("{path}.{name} is not supported by this version"))
+                    .code(Code::UNSUPPORTED)
+                    .help(instead);
+            }
         }
     }
 }

@@ -1,9 +1,8 @@
 //! `ref` and `uri`: how a document names another.
 
 use super::diagnostic::Report;
-use super::metadata;
-use super::node::Node;
 use super::reader::{self, Fields};
+use super::shape::Target;
 use super::text::{Place, Span};
 
 /// Knative's KReference.
@@ -13,6 +12,8 @@ pub(super) struct Reference<'n> {
     pub api_version: Option<(&'n str, Span)>,
     pub namespace: &'n str,
     pub name: &'n str,
+    /// What may stand there.
+    targets: &'static [Target],
     pub kind_span: Span,
     pub name_span: Span,
 }
@@ -28,35 +29,21 @@ pub(super) struct Named {
 impl<'n> Reference<'n> {
     /// Without a namespace it is that of the document that it stands in.
     pub(super) fn read(
-        node: &'n Node,
-        path: String,
+        mut fields: Fields<'n>,
         namespace: &'n str,
         report: &mut Report<'_>,
     ) -> Option<Reference<'n>> {
-        let mut fields = Fields::of(node, path, report)?;
-        let kind_node = fields.required("kind");
-        let kind = kind_node.and_then(|node| reader::string(node, &fields.below("kind"), report));
-        let name_node = fields.required("name");
-        let name = name_node.and_then(|node| metadata::name(node, &fields.below("name"), report));
-        let version = fields.optional("apiVersion");
-        let api_version = version
-            .and_then(|node| Some((reader::string(node, &fields.below("apiVersion"), report)?, node.span)));
-        let own = fields.optional("namespace");
-        let namespace = match own {
-            Some(node) => metadata::label(node, &fields.below("namespace"), report),
+        let targets = fields.targets();
+        let kind = fields.required_string("kind", report);
+        let name = fields.required_string("name", report);
+        let api_version = fields.spanned("apiVersion", report);
+        let namespace = match fields.entry("namespace") {
+            Some(_) => fields.string("namespace", report),
             None => Some(namespace),
         };
-        fields.refuse("group", "write apiVersion instead", report);
-        fields.refuse("address", "name the document instead", report);
         fields.finish(report);
-        Some(Reference {
-            kind: kind?,
-            api_version,
-            namespace: namespace?,
-            name: name?,
-            kind_span: kind_node?.span,
-            name_span: name_node?.span,
-        })
+        let ((kind, kind_span), (name, name_span)) = (kind?, name?);
+        Some(Reference { kind, api_version, namespace: namespace?, name, targets, kind_span, name_span })
     }
 
     pub(super) fn named(&self, report: &Report<'_>) -> Named {
@@ -67,13 +54,16 @@ impl<'n> Reference<'n> {
         }
     }
 
-    /// Whether its apiVersion, if it says one, is this; reports where it isn't.
-    pub(super) fn is_of(&self, wanted: &[&str], report: &mut Report<'_>) -> bool {
-        match self.api_version {
-            Some((version, span)) if !wanted.contains(&version) => {
+    /// Whether its apiVersion, if it says one, is one that its kind has; reports where it isn't.
+    pub(super) fn is_of_its_version(&self, report: &mut Report<'_>) -> bool {
+        let wanted = self.targets.iter().find(|target| target.kind == self.kind);
+        match (self.api_version, wanted) {
+            (Some((version, span)), Some(Target { api_versions, .. }))
+                if !api_versions.contains(&version) =>
+            {
                 report
                     .error(span, format!("a {} is not of apiVersion '{version}'", self.kind))
-                    .help(format!("write 'apiVersion: {}'", wanted[0]));
+                    .help(format!("write 'apiVersion: {}'", api_versions[0]));
                 false
             }
             _ => true,
@@ -94,14 +84,11 @@ impl<'n> Destination<'n> {
         report: &mut Report<'_>,
     ) -> Option<Destination<'n>> {
         let (reference, uri) = (fields.optional("ref"), fields.entry("uri"));
-        fields.string("CACerts", report);
-        fields.without_effect("CACerts", "nothing is called over HTTP", report);
-        fields.string("audience", report);
-        fields.without_effect("audience", "nothing is called over HTTP", report);
         let read = match (reference, uri) {
-            (Some(node), None) => {
-                Reference::read(node, fields.below("ref"), namespace, report).map(Destination::Reference)
-            }
+            (Some(_), None) => fields
+                .map("ref", report)
+                .and_then(|to| Reference::read(to, namespace, report))
+                .map(Destination::Reference),
             (None, Some(uri)) => reader::string(&uri.value, &fields.below("uri"), report)
                 .map(|_| Destination::Uri(uri.key_span)),
             (Some(_), Some(uri)) => {

@@ -40,6 +40,9 @@ pub struct SecretRef {
 }
 
 impl SecretRef {
+    /// What [`parse`](Self::parse) takes, white space about it aside; but for its length.
+    pub(super) const PATTERN: &str = r"\s*[A-Za-z0-9_-][A-Za-z0-9_.-]*/[A-Za-z0-9_-][A-Za-z0-9_.-]*\s*";
+
     /// `name/key`. What is no such text may be the secret itself, so nobody is told what it was.
     pub fn parse(text: &str) -> Option<SecretRef> {
         let (name, key) = text.split_once('/')?;

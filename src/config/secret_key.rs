@@ -3,8 +3,9 @@
 
 use super::diagnostic::Report;
 use super::node::{Kind, Node};
-use super::reader::{self, Fields};
+use super::reader::Fields;
 use super::secret::SecretRef;
+use super::shape;
 
 const WANTED: &str = "write 'secretKeyRef: {name: …, key: …}' and keep the value in <secrets.dir>/name/key or in \
                       WEIR_SECRET_NAME_KEY";
@@ -13,7 +14,7 @@ const WANTED: &str = "write 'secretKeyRef: {name: …, key: …}' and keep the v
 pub(super) fn read(node: Option<&Node>, path: String, report: &mut Report<'_>) -> Option<SecretRef> {
     let node = node?;
     let Kind::Map(_) = &node.kind else { return concealed(node, &path, report) };
-    let mut fields = Fields::of(node, path, report)?;
+    let mut fields = Fields::of(node, &shape::SECRET, path, report)?;
     let reference = fields.required("secretKeyRef");
     if fields.unknown().next().is_some() {
         return concealed(node, &fields.path, report);
@@ -25,16 +26,11 @@ pub(super) fn read(node: Option<&Node>, path: String, report: &mut Report<'_>) -
 
 fn key(node: &Node, path: String, report: &mut Report<'_>) -> Option<SecretRef> {
     let Kind::Map(_) = &node.kind else { return concealed(node, &path, report) };
-    let mut fields = Fields::of(node, path, report)?;
-    let (name, key, optional) =
-        (fields.required("name"), fields.required("key"), fields.optional("optional"));
+    let mut fields = Fields::of(node, &shape::SECRET_KEY, path, report)?;
+    let (name, key) = (fields.required("name"), fields.required("key"));
     if fields.unknown().next().is_some() {
         return concealed(node, &fields.path, report);
     }
-    if let Some(node) = optional {
-        reader::boolean(node, &fields.below("optional"), report);
-    }
-    fields.without_effect("optional", "a secret that is named must be there", report);
     let name = name.map(|node| part(node, fields.below("name"), report));
     let key = key.map(|node| part(node, fields.below("key"), report));
     fields.finish(report);

@@ -92,16 +92,13 @@ pub(super) fn read(
     reads: Option<Reads>,
     report: &mut Report<'_>,
 ) -> Draft {
-    metadata.check_annotations("weir.dev/", &[UNROUTED], report);
     let namespace = metadata.namespace();
-    let sink = spec.required("sink");
-    let sink = sink.and_then(|node| sink_of(node, spec.below("sink"), namespace, report));
+    let sink = spec.required_map("sink", report).and_then(|fields| sink_of(fields, namespace, report));
     let extensions = extensions(&mut spec, report);
-    let order = spec.optional("ordering");
-    let order = order.and_then(|node| reader::choice(node, &spec.below("ordering"), orders, report));
+    let order = spec.choice("ordering", orders, report);
     let delivery = Delivery::read(&mut spec, namespace, report);
-    let unrouted = metadata.annotation(UNROUTED).filter(|node| node.text().is_some());
-    let unrouted_said = unrouted.and_then(|node| reader::choice(node, UNROUTED, &UNROUTED_WORDS, report));
+    let unrouted = metadata.annotation(UNROUTED);
+    let unrouted_said = metadata.choice(UNROUTED, &UNROUTED_WORDS, report);
     match &sink {
         Some(To::Broker(_)) => {
             spec.without_effect("ordering", "the sink is a broker, and its triggers say it", report);
@@ -120,8 +117,8 @@ pub(super) fn read(
     Draft { reads, sink, extensions, delivery, order, unrouted: unrouted_said.unwrap_or_default() }
 }
 
-fn sink_of(node: &Node, path: String, namespace: &str, report: &mut Report<'_>) -> Option<To> {
-    let fields = Fields::of(node, path.clone(), report)?;
+fn sink_of(fields: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Option<To> {
+    let path = fields.path.clone();
     let to = match Destination::read(fields, namespace, report)? {
         Destination::Uri(span) => {
             later::SINK_URI.refuse(span, &format!("{path}.uri"), report);
@@ -129,10 +126,8 @@ fn sink_of(node: &Node, path: String, namespace: &str, report: &mut Report<'_>) 
         }
         Destination::Reference(to) => to,
     };
-    let known: &[&str] = match to.kind {
-        "Broker" => &["eventing.knative.dev/v1"],
-        "Function" => &["weir.dev/v1alpha1"],
-        "Service" => &["serving.knative.dev/v1", "v1"],
+    match to.kind {
+        "Broker" | "Function" | "Service" => {}
         kind @ ("KafkaSink" | "NatsSink") => {
             later::SINK_TO_SINK.refuse(to.kind_span, &format!("{path}.ref: a {kind}"), report);
             return None;
@@ -144,8 +139,8 @@ fn sink_of(node: &Node, path: String, namespace: &str, report: &mut Report<'_>) 
                 .help(near.unwrap_or_else(|| "name a Broker or a weir.dev Function".into()));
             return None;
         }
-    };
-    to.is_of(known, report).then(|| match to.kind {
+    }
+    to.is_of_its_version(report).then(|| match to.kind {
         "Broker" => To::Broker(to.named(report)),
         "Function" => To::Subscriber(Subscriber::Function(to.named(report))),
         _ => To::Subscriber(Subscriber::Service(to.named(report))),

@@ -5,19 +5,15 @@ use std::collections::BTreeMap;
 use crate::dispatch::{Flow, Order};
 use crate::trigger::{DataFilter, Filter};
 
-use super::data_filter::{self, DATA_FILTER};
+use super::data_filter;
 use super::delivery::Delivery;
 use super::diagnostic::Report;
 use super::filters;
 use super::flow;
 use super::later;
 use super::metadata::Metadata;
-use super::node::Node;
-use super::reader::{self, Fields};
+use super::reader::Fields;
 use super::reference::{Destination, Named, Reference};
-
-const ORDER: &str = "weir.dev/delivery.order";
-const KNATIVE_ORDER: &str = "kafka.eventing.knative.dev/delivery.order";
 
 /// A Trigger as read, before what it names is looked up. `None`: reported.
 #[derive(Clone, Debug)]
@@ -48,16 +44,12 @@ pub(super) fn read(
     let order = order(metadata, report);
     let data = data_filter::read(metadata, report);
     let flow = flow::read(metadata, report);
-    let known = [ORDER, DATA_FILTER, flow::CONCURRENCY, flow::RATE];
-    metadata.check_annotations("weir.dev/", &known, report);
-    metadata.check_annotations("kafka.eventing.knative.dev/delivery", &[KNATIVE_ORDER], report);
     let namespace = metadata.namespace();
-    let mut spec = Fields::of(document.required("spec")?, "Trigger.spec", report)?;
+    let mut spec = document.required_map("spec", report)?;
     let broker = broker(&mut spec, namespace, report);
     let filter = filters::read(&mut spec, report);
-    let subscriber = spec.required("subscriber");
-    let subscriber =
-        subscriber.and_then(|node| subscribed(node, spec.below("subscriber"), namespace, report));
+    let subscriber = spec.required_map("subscriber", report);
+    let subscriber = subscriber.and_then(|fields| subscribed(fields, namespace, report));
     let delivery = Delivery::read(&mut spec, namespace, report);
     spec.finish(report);
     let labels = metadata.labels();
@@ -66,11 +58,8 @@ pub(super) fn read(
 
 fn order(metadata: &Metadata<'_>, report: &mut Report<'_>) -> Option<Order> {
     let (ordered, unordered) = (("ordered", Order::Ordered), ("unordered", Order::Unordered));
-    let knative = metadata.annotation(KNATIVE_ORDER);
-    let knative = knative.and_then(|node| reader::choice(node, KNATIVE_ORDER, &[ordered, unordered], report));
-    let own = metadata.annotation(ORDER);
-    let own =
-        own.and_then(|node| reader::choice(node, ORDER, &[ordered, ("key", Order::Key), unordered], report));
+    let knative = metadata.choice("kafka.eventing.knative.dev/delivery.order", &[ordered, unordered], report);
+    let own = metadata.choice("weir.dev/delivery.order", &[ordered, ("key", Order::Key), unordered], report);
     own.or(knative)
 }
 
@@ -78,18 +67,18 @@ fn broker(spec: &mut Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Op
     let (name, reference) = (spec.optional("broker"), spec.entry("brokerRef"));
     match (name, reference) {
         (Some(node), None) => {
-            let name = super::metadata::name(node, "Trigger.spec.broker", report)?;
+            let name = spec.string("broker", report)?;
             Some(Named { namespace: namespace.into(), name: name.into(), place: report.place(node.span) })
         }
-        (None, Some(entry)) => {
-            let to = Reference::read(&entry.value, spec.below("brokerRef"), namespace, report)?;
+        (None, Some(_)) => {
+            let to = Reference::read(spec.map("brokerRef", report)?, namespace, report)?;
             if to.kind != "Broker" {
                 report
                     .error(to.kind_span, format!("brokerRef names a {}", to.kind))
                     .help("write 'kind: Broker'");
                 return None;
             }
-            to.is_of(&["eventing.knative.dev/v1"], report).then(|| to.named(report))
+            to.is_of_its_version(report).then(|| to.named(report))
         }
         (Some(_), Some(entry)) => {
             report
@@ -104,20 +93,16 @@ fn broker(spec: &mut Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Op
     }
 }
 
-fn subscribed(node: &Node, path: String, namespace: &str, report: &mut Report<'_>) -> Option<Subscriber> {
-    let fields = Fields::of(node, path.clone(), report)?;
+fn subscribed(fields: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Option<Subscriber> {
+    let path = fields.path.clone();
     match Destination::read(fields, namespace, report)? {
         Destination::Uri(span) => {
             later::SUBSCRIBER_URI.refuse(span, &format!("{path}.uri"), report);
             None
         }
         Destination::Reference(to) => match to.kind {
-            "Function" => {
-                to.is_of(&["weir.dev/v1alpha1"], report).then(|| Subscriber::Function(to.named(report)))
-            }
-            "Service" => to
-                .is_of(&["serving.knative.dev/v1", "v1"], report)
-                .then(|| Subscriber::Service(to.named(report))),
+            "Function" => to.is_of_its_version(report).then(|| Subscriber::Function(to.named(report))),
+            "Service" => to.is_of_its_version(report).then(|| Subscriber::Service(to.named(report))),
             other => {
                 let near = super::spelling::did_you_mean(other, ["Function", "Service"]);
                 report.error(to.kind_span, format!("{path}.ref: a {other} can't be a subscriber")).help(

@@ -41,7 +41,24 @@ impl Kind {
         kind.of_metadata("kind", Check, json!({"kind": format!("{name}x")}));
         kind.of_metadata("metadata.name", Change, json!({"metadata": {"name": "renamed"}}));
         kind.of_metadata("metadata.namespace", Change, json!({"metadata": {"namespace": "shop"}}));
-        kind.of_metadata("metadata.uid", Silence, json!({"metadata": {"uid": "5f9d"}}));
+        let cluster = [
+            "uid",
+            "resourceVersion",
+            "generation",
+            "creationTimestamp",
+            "managedFields",
+            "ownerReferences",
+            "finalizers",
+            "generateName",
+            "selfLink",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+        ];
+        for field in cluster {
+            // Beside itself: where the name stands is kept, too.
+            let (with, patch) = (json!({"metadata": {field: "5f9c"}}), json!({"metadata": {field: "5f9d"}}));
+            kind.probes.push(Probe { path: format!("metadata.{field}"), shows: Silence, with, patch });
+        }
         kind.of_metadata(
             "metadata.annotations",
             Check,
@@ -187,9 +204,10 @@ const WEIR: &str = "weir.dev/v1alpha1";
 pub(crate) fn others(document: &Value) -> Vec<Value> {
     let mut others = Vec::new();
     if document["kind"] == "Broker" {
-        let mut broker = document["metadata"].clone();
-        broker["kind"] = json!("Broker");
-        merge(&mut broker, json!({"annotations": null, "labels": null, "uid": null}));
+        let mut broker = json!({"kind": "Broker"});
+        for field in ["name", "namespace"] {
+            broker[field] = document["metadata"][field].clone();
+        }
         let spec = json!({"brokerRef": broker, "subscriber": service()});
         let metadata = json!({"name": "probe"});
         others.push(json!({"apiVersion": EVENTING, "kind": "Trigger", "metadata": metadata, "spec": spec}));
@@ -260,6 +278,7 @@ fn trigger() -> Kind {
     kind.annotation("weir.dev/max-concurrency-per-worker", Change, "4");
     kind.annotation("weir.dev/rate-limit-per-worker", Change, "100/s");
     kind.annotation("kafka.eventing.knative.dev/delivery.order", Change, "ordered");
+    kind.filter("sql", json!("type = 'b'"));
     kind
 }
 
@@ -397,7 +416,10 @@ fn billing_sink() -> Kind {
     kind.beside("sink.ref.namespace", Change, json!("shop"), to_sink.clone());
     kind.beside("sink.ref.kind", Check, json!("Broker"), to_sink.clone());
     kind.beside("sink.ref.apiVersion", Check, json!("v1"), to_sink.clone());
-    kind.beside("sink.CACerts", Nothing, json!("PEM"), to_sink);
+    kind.beside("sink.CACerts", Nothing, json!("PEM"), to_sink.clone());
+    kind.beside("sink.audience", Nothing, json!("x"), to_sink);
+    let to_uri = json!({"http": null, "sink": {"uri": null}});
+    kind.beside("sink.uri", Refusal, json!("http://example.com"), to_uri);
     kind.beside("file.path", Change, json!("usage.jsonl"), json!({"http": null}));
     kind.field("batch", Change, json!(7));
     kind.field("interval", Change, json!("PT1S"));

@@ -1,7 +1,7 @@
 //! Functions without limits and without a price. Nobody is told to write a field that is refused: each lint speaks as soon
 //! as one of its fields is read.
 
-use crate::config::function;
+use crate::config::shape::FUNCTION_SPEC;
 
 use super::site::Site;
 use super::{Findings, Lint};
@@ -35,7 +35,7 @@ const WANTED: [Wanted; 2] = [
 ];
 
 pub(super) fn check(site: &Site<'_>, findings: &mut Findings<'_>) {
-    check_without(&function::LATER, site, findings);
+    check_without(&FUNCTION_SPEC.refused().collect::<Vec<_>>(), site, findings);
 }
 
 fn check_without(refused: &[&str], site: &Site<'_>, findings: &mut Findings<'_>) {

@@ -6,6 +6,7 @@ use crate::config::diagnostic::{Diagnostics, Report};
 use crate::config::filters;
 use crate::config::node::{Entry, Kind, Node};
 use crate::config::reader::Fields;
+use crate::config::shape::TRIGGER_SPEC;
 use crate::trigger::Filter;
 
 use super::site::Site;
@@ -25,7 +26,8 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Findings<'_>) {
     let whole = {
         let (mut unsaid, spec_path) = (Diagnostics::default(), String::new());
         let report = &mut Report::new(site.text, &mut unsaid);
-        Fields::of(spec, spec_path, report).and_then(|mut fields| filters::read(&mut fields, report))
+        Fields::of(spec, &TRIGGER_SPEC, spec_path, report)
+            .and_then(|mut fields| filters::read(&mut fields, report))
     };
     let Some(whole) = whole else { return };
     items.iter().for_each(|item| of_item(item, &whole, site, findings));

@@ -4,6 +4,7 @@ use crate::config::diagnostic::{Diagnostics, Report};
 use crate::config::filters;
 use crate::config::node::{Entry, Kind, Node};
 use crate::config::reader::Fields;
+use crate::config::shape::TRIGGER_SPEC;
 use crate::config::text::Span;
 use crate::trigger::Filter;
 
@@ -23,7 +24,7 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Findings<'_>) {
                 return;
             };
             let filter = silently(site, |report| {
-                let mut fields = Fields::of(spec, String::new(), report)?;
+                let mut fields = Fields::of(spec, &TRIGGER_SPEC, String::new(), report)?;
                 filters::read(&mut fields, report)
             });
             if let Some(reason) = filter.and_then(|filter| filter.unreachable()) {

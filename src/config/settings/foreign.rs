@@ -17,8 +17,13 @@ const HOST: &str = "server.host";
 const PORT: &str = "server.port";
 
 /// Theirs and ours, for the documentation.
-pub(super) fn words() -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(in super::super) fn words() -> impl Iterator<Item = (&'static str, &'static str)> {
     WORDS.into_iter().chain([(HOST, "http.address"), (PORT, "http.address")])
+}
+
+/// Whether theirs is worth as much as ours; else it is a part of it.
+pub(in super::super) fn is_whole(theirs: &str) -> bool {
+    theirs != HOST && theirs != PORT
 }
 
 pub(super) fn names() -> impl Iterator<Item = &'static str> {

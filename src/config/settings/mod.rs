@@ -1,6 +1,6 @@
 //! The worker's own settings: one table, from which parsing, `--show-origin` and the documentation are made.
 
-mod foreign;
+pub(super) mod foreign;
 mod layers;
 mod page;
 mod value;
@@ -41,9 +41,15 @@ pub struct Row {
     pub secret: bool,
     least: &'static str,
     most: &'static str,
+    schema: fn(&str, &str) -> serde_json::Value,
 }
 
 impl Row {
+    /// What editors know of it.
+    pub(super) fn schema(&self) -> serde_json::Value {
+        (self.schema)(self.least, self.most)
+    }
+
     /// `http.max-body`: `WEIR_HTTP_MAX_BODY`.
     pub fn variable(&self) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
@@ -83,6 +89,7 @@ macro_rules! settings {
             secret: <$type as Value>::SECRET,
             least: $least,
             most: $most,
+            schema: <$type as Value>::schema,
         },)*];
 
         impl Settings {

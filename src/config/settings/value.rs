@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
+
 use super::super::quantity;
 use super::super::secret::SecretRef;
 use super::super::select::{NoSelector, Selector};
@@ -31,6 +33,8 @@ pub(in crate::config) trait Value: Sized + PartialOrd {
     const SECRET: bool = false;
     fn parse(text: &str) -> Result<Self, Wrong>;
     fn show(&self) -> String;
+    /// What editors know of it: the file has it as a scalar of some type, of which the text counts.
+    fn schema(least: &str, most: &str) -> Json;
 }
 
 /// Reads a value and holds it to its bounds; an empty bound is none.
@@ -64,6 +68,16 @@ impl Value for u32 {
     fn show(&self) -> String {
         self.to_string()
     }
+
+    fn schema(least: &str, most: &str) -> Json {
+        let bound = |text: &str, none: u32| text.parse().unwrap_or(none);
+        json!({
+            "type": ["integer", "string"],
+            "minimum": bound(least, 0),
+            "maximum": bound(most, u32::MAX),
+            "pattern": "^[0-9]+$",
+        })
+    }
 }
 
 impl Value for Bytes {
@@ -77,6 +91,17 @@ impl Value for Bytes {
 
     fn show(&self) -> String {
         quantity::as_size(self.0)
+    }
+
+    fn schema(least: &str, most: &str) -> Json {
+        let bound = |text: &str, none: u64| quantity::size(text).unwrap_or(none);
+        json!({
+            "type": ["string", "integer"],
+            "pattern": quantity::SIZE_PATTERN,
+            "minimum": bound(least, 0),
+            "maximum": bound(most, u64::MAX),
+            "patternErrorMessage": "Write it as 64KiB or 4GiB.",
+        })
     }
 }
 
@@ -92,6 +117,21 @@ impl Value for Duration {
 
     fn show(&self) -> String {
         quantity::as_humane(*self)
+    }
+
+    fn schema(least: &str, _most: &str) -> Json {
+        let mut schema = json!({
+            "type": "string",
+            "pattern": quantity::LENGTH_PATTERN,
+            "patternErrorMessage": "Write it as 200ms, 30s or 1h30m.",
+        });
+        // The one duration that is a number, too.
+        if quantity::duration(least).is_ok_and(|least| least.is_zero()) {
+            schema["type"] = json!(["string", "integer"]);
+            schema["minimum"] = 0.into();
+            schema["maximum"] = 0.into();
+        }
+        schema
     }
 }
 
@@ -114,6 +154,14 @@ impl Value for SocketAddr {
     fn show(&self) -> String {
         self.to_string()
     }
+
+    fn schema(_least: &str, _most: &str) -> Json {
+        json!({
+            "type": "string",
+            "pattern": r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-fA-F:.]+(%[0-9]+)?\]):[0-9]{1,5}$",
+            "patternErrorMessage": "Write it as 127.0.0.1:8080, or 0.0.0.0:8080 for every interface.",
+        })
+    }
 }
 
 impl Value for PathBuf {
@@ -130,6 +178,10 @@ impl Value for PathBuf {
     fn show(&self) -> String {
         self.display().to_string()
     }
+
+    fn schema(_least: &str, _most: &str) -> Json {
+        json!({"type": ["string", "number", "boolean"], "minLength": 1})
+    }
 }
 
 /// Separated by commas; the file has them as a list.
@@ -143,6 +195,11 @@ impl Value for Vec<PathBuf> {
     fn show(&self) -> String {
         self.iter().map(PathBuf::show).collect::<Vec<_>>().join(",")
     }
+
+    fn schema(_least: &str, _most: &str) -> Json {
+        let path = json!({"type": "string", "pattern": r"^[^,]*[^,\s][^,]*$"});
+        json!({"type": ["array", "string", "number", "boolean"], "items": path, "minItems": 1, "minLength": 1})
+    }
 }
 
 /// Kubernetes' syntax; nothing selects all.
@@ -155,6 +212,10 @@ impl Value for Selector {
 
     fn show(&self) -> String {
         if self.selects_all() { "all".into() } else { self.to_string() }
+    }
+
+    fn schema(_least: &str, _most: &str) -> Json {
+        json!({"type": ["string", "number", "boolean"]})
     }
 }
 
@@ -173,6 +234,18 @@ impl Value for Option<SecretRef> {
 
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| "none".into(), |reference| format!("secret:{reference}"))
+    }
+
+    fn schema(_least: &str, _most: &str) -> Json {
+        let reference = json!({"type": "string", "pattern": format!("^{}$", SecretRef::PATTERN)});
+        json!({
+            "type": ["object", "string"],
+            "properties": {"secret": reference},
+            "required": ["secret"],
+            "additionalProperties": false,
+            "pattern": format!("^(secret:{})?$", SecretRef::PATTERN),
+            "patternErrorMessage": "A secret never stands in a file: write {secret: name/key}.",
+        })
     }
 }
 
@@ -217,6 +290,10 @@ macro_rules! words {
 
             fn show(&self) -> String {
                 self.as_str().to_owned()
+            }
+
+            fn schema(_least: &str, _most: &str) -> Json {
+                json!({"type": "string", "enum": [$($word),*]})
             }
         }
     };

@@ -5,13 +5,13 @@ use crate::dispatch::{Outcome, Reason};
 use super::super::diagnostic::Report;
 use super::super::node::{Kind, Node};
 use super::super::reader::{self, Fields};
+use super::super::shape;
 use super::{Attempts, Expect, Letter, Names, Placed, pattern};
 
 /// More is no number that somebody has counted.
 const MOST_ATTEMPTS: i64 = 1_000_000;
 
-pub(super) fn read(node: &Node, path: String, names: &Names<'_>, report: &mut Report<'_>) -> Option<Expect> {
-    let mut fields = Fields::of(node, path, report)?;
+pub(super) fn read(mut fields: Fields<'_>, names: &Names<'_>, report: &mut Report<'_>) -> Expect {
     let routes =
         fields.optional("routes").and_then(|node| routes(node, &fields.below("routes"), names, report));
     let replies = fields.optional("replies");
@@ -25,7 +25,7 @@ pub(super) fn read(node: &Node, path: String, names: &Names<'_>, report: &mut Re
     let attempts = fields.optional("attempts");
     let attempts = attempts.map(|node| attempts_of(node, &fields.below("attempts"), names, report));
     fields.finish(report);
-    Some(Expect { routes, replies, dead_letters, attempts: attempts.unwrap_or_default() })
+    Expect { routes, replies, dead_letters, attempts: attempts.unwrap_or_default() }
 }
 
 /// Each item with its place. `None`: reported.
@@ -75,19 +75,16 @@ fn letter(node: &Node, path: String, names: &Names<'_>, report: &mut Report<'_>)
         Outcome::ALL.iter().filter(|o| **o != Outcome::Succeeded).map(|o| (o.as_str(), *o)).collect();
     let reasons: Vec<(&str, Reason)> =
         Reason::ALL.iter().filter(|r| **r != Reason::None).map(|r| (r.as_str(), *r)).collect();
-    let mut fields = Fields::of(node, path, report)?;
+    let mut fields = Fields::of(node, &shape::test::LETTER, path, report)?;
     let trigger = fields.optional("trigger");
-    let outcome = fields.optional("outcome");
-    let reason = fields.optional("reason");
-    let attempts = fields.optional("attempts");
     let event = fields.optional("event");
     let letter = Letter {
         trigger: trigger.and_then(|node| names.trigger(node, &fields.below("trigger"), report)),
-        outcome: outcome.and_then(|node| reader::choice(node, &fields.below("outcome"), &outcomes, report)),
-        reason: reason.and_then(|node| reader::choice(node, &fields.below("reason"), &reasons, report)),
+        outcome: fields.choice("outcome", &outcomes, report),
+        reason: fields.choice("reason", &reasons, report),
         code: fields.string("code", report).map(str::to_owned),
         message: fields.string("message", report).map(str::to_owned),
-        attempts: attempts.and_then(|node| count(node, &fields.below("attempts"), report)),
+        attempts: fields.integer("attempts", report).map(|count| count as u64),
         event: event.and_then(|node| pattern::read(node, fields.below("event"), report)),
     };
     fields.finish(report);

@@ -9,6 +9,7 @@ use crate::event::{Event, Invalid, structured};
 use super::super::diagnostic::Report;
 use super::super::node::{Kind, Node};
 use super::super::reader::{self, Fields};
+use super::super::shape;
 use super::super::text::Span;
 use super::pattern::{self, Attribute};
 
@@ -34,20 +35,9 @@ pub(super) fn read(node: &Node, path: &str, report: &mut Report<'_>) -> Option<V
 }
 
 fn event(node: &Node, path: String, number: usize, report: &mut Report<'_>) -> Option<Event<'static>> {
-    let mut fields = Fields::of(node, path, report)?;
-    match fields.optional("file") {
-        Some(file) => {
-            if let Some(other) = fields.unknown().next() {
-                report
-                    .error(
-                        other.key_span,
-                        format!("{}: '{}' and 'file' both stand here", fields.path, other.key),
-                    )
-                    .help("the file holds the whole event: remove one of them");
-                return None;
-            }
-            of_file(file, &fields.below("file"), report)
-        }
+    let mut fields = Fields::of(node, &shape::test::EVENT, path, report)?;
+    match fields.alone("file", report) {
+        Some(file) => of_file(file, &fields.below("file"), report),
         None => written(&mut fields, number, report),
     }
 }

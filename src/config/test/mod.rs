@@ -16,6 +16,7 @@ use super::diagnostic::Report;
 use super::metadata::Metadata;
 use super::node::{Kind, Node};
 use super::reader::{self, Fields};
+use super::shape;
 use super::text::Place;
 
 pub(super) use names::Names;
@@ -137,13 +138,12 @@ pub(super) fn read_all(
 
 /// `None`: reported.
 fn read(root: &Node, names: &Names<'_>, report: &mut Report<'_>) -> Option<Test> {
-    let mut document = Fields::of(root, "Test", report)?;
+    let mut document = Fields::of(root, shape::TEST.root, "Test", report)?;
     // What made it a Test.
-    for known in ["apiVersion", "kind", "status"] {
+    for known in ["apiVersion", "kind"] {
         document.entry(known);
     }
-    let metadata = Metadata::read(&mut document, "Test", report);
-    metadata.check_annotations("weir.dev/", &[], report);
+    let metadata = Metadata::read(&mut document, &shape::TEST, report);
     let names = names.seen_from(metadata.namespace());
     let cases = spec(&mut document, &names, report);
     document.finish(report);
@@ -153,7 +153,7 @@ fn read(root: &Node, names: &Names<'_>, report: &mut Report<'_>) -> Option<Test>
 }
 
 fn spec(document: &mut Fields<'_>, names: &Names<'_>, report: &mut Report<'_>) -> Option<Vec<Case>> {
-    let mut spec = Fields::of(document.required("spec")?, "Test.spec", report)?;
+    let mut spec = document.required_map("spec", report)?;
     let broker = spec.optional("broker");
     let broker = broker.and_then(|node| names.broker(node, &spec.below("broker"), report));
     let list = spec.required("cases");
@@ -187,32 +187,31 @@ fn case(
     names: &Names<'_>,
     report: &mut Report<'_>,
 ) -> Option<Case> {
-    let mut fields = Fields::of(item, path, report)?;
-    let name = fields
-        .required("name")
-        .and_then(|node| Some((name(node, &fields.below("name"), report)?, node.span)));
+    let mut fields = Fields::of(item, &shape::test::CASE, path, report)?;
+    let name = fields.required_string("name", report);
     let own = fields.optional("broker");
     let own = own.and_then(|node| names.broker(node, &fields.below("broker"), report));
     let given = fields.required("given").and_then(|node| given::read(node, &fields.below("given"), report));
-    let expect = fields.required("expect");
-    let expect = expect.and_then(|node| expect::read(node, fields.below("expect"), names, report));
+    let expect = fields.required_map("expect", report);
+    let expect = expect.map(|fields| expect::read(fields, names, report));
     fields.finish(report);
     let (name, span) = name?;
     let broker = own.or(broker).unwrap_or_else(|| Uid::of_document("default", "Broker", "default"));
     Some(Case { name: name.into(), place: report.place(span), broker, given: given?, expect: expect? })
 }
 
+/// Of a case's name, in characters; it shares its line with a time.
+pub(super) const LONGEST_NAME: usize = 200;
+
 /// One line of whatever people like to read.
-fn name<'n>(node: &'n Node, path: &str, report: &mut Report<'_>) -> Option<&'n str> {
-    /// In characters; it shares its line with a time.
-    const LONGEST: usize = 200;
+pub(super) fn name<'n>(node: &'n Node, path: &str, report: &mut Report<'_>) -> Option<&'n str> {
     let text = reader::string(node, path, report)?;
     let fault = if text.trim().is_empty() {
         "is empty".to_owned()
     } else if text.trim() != text || text.chars().any(char::is_control) {
         "is more than one line, or begins or ends with a space".to_owned()
-    } else if text.chars().count() > LONGEST {
-        format!("is longer than {LONGEST} characters")
+    } else if text.chars().count() > LONGEST_NAME {
+        format!("is longer than {LONGEST_NAME} characters")
     } else {
         return Some(text);
     };

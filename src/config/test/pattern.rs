@@ -6,6 +6,7 @@ use super::super::diagnostic::Report;
 use super::super::node::{Entry, Kind, Node};
 use super::super::reader::{self, Fields};
 use super::super::scalar::Scalar;
+use super::super::shape;
 use super::super::spelling::nearest;
 use super::{Pattern, Payload, json};
 
@@ -30,14 +31,15 @@ pub(super) fn attributes<'n>(
     for name in ["data", "data_base64"] {
         fields.entry(name);
     }
-    let core: Vec<&Entry> = CORE.into_iter().filter_map(|name| fields.entry(name)).collect();
-    let core = core.into_iter().map(|entry| {
-        let text = reader::string(&entry.value, &fields.below(&entry.key), report)?;
-        Some(Attribute { entry, json: json::quoted(text), text: text.to_owned() })
+    let core = CORE.into_iter().filter_map(|name| {
+        let (entry, text) = (fields.entry(name)?, fields.string(name, report));
+        Some(text.map(|text| Attribute { entry, json: json::quoted(text), text: text.to_owned() }))
     });
     // Each is read, so that all of their mistakes are said.
     let mut all: Vec<Option<Attribute<'n>>> = core.collect();
-    let extensions = fields.unknown().filter(|entry| !entry.value.is_null());
+    // Also where it has no value a name must be one.
+    let extensions =
+        fields.unknown().filter(|entry| !entry.value.is_null() || check_name(&entry.key).is_err());
     all.extend(extensions.map(|entry| extension(entry, &fields.path, report)));
     all.into_iter().collect::<Option<_>>().ok_or(Reported)
 }
@@ -103,11 +105,11 @@ pub(super) fn data(
 
 /// An event that is expected: some of its attributes and data, or under `exactly` all of them.
 pub(super) fn read(node: &Node, path: String, report: &mut Report<'_>) -> Option<Pattern> {
-    let mut fields = Fields::of(node, path, report)?;
-    let Some(exactly) = fields.optional("exactly") else { return Some(part(&mut fields, report)) };
-    let path = fields.below("exactly");
-    fields.finish(report);
-    let mut fields = Fields::of(exactly, path, report)?;
+    let mut fields = Fields::of(node, &shape::test::PATTERN, path, report)?;
+    if fields.alone("exactly", report).is_none() {
+        return Some(part(&mut fields, report));
+    }
+    let mut fields = fields.map("exactly", report)?;
     Some(Pattern { exactly: true, ..part(&mut fields, report) })
 }
 

@@ -1,0 +1,44 @@
+//! The BillingSink.
+
+use super::super::later;
+use super::{Field, Kind, Map, Pairs, Rule, Shape, document, form, metadata, reference, secret};
+
+pub(crate) static KIND: Kind = Kind {
+    name: "BillingSink",
+    api_versions: &["weir.dev/v1alpha1"],
+    doc: "Where the usage of all attempts goes: one of `http`, `sink` and `file`; a BillingSink for each place.",
+    later: Some(&later::BILLING_SINK),
+    root: &Map::of(&document::with(Field::new("spec", Shape::Map(&SPEC), "Where to, and how.").required())),
+    labels: &[],
+    annotations: &[metadata::ALLOW],
+    guarded: &["weir.dev/"],
+};
+
+static SPEC: Map = Map::of(&[
+    Field::new("http", Shape::Map(&HTTP), "Batches of CloudEvents are posted, as OpenMeter takes them."),
+    Field::new("sink", Shape::Map(&reference::USAGE_SINK), "They are written to a topic or a subject."),
+    Field::new("file", Shape::Map(&FILE), "They are written to a file, one JSON event a line."),
+    Field::new("batch", Shape::Integer(1, 10_000), "Usage events in one request at most.").default("100"),
+    Field::new("interval", Shape::Text(&form::TIME), "How long usage may wait for a full batch.")
+        .default("PT5S"),
+    Field::new(
+        "subjects",
+        Shape::Pairs(&SUBJECTS),
+        "Tenants, and what they are called there; who is not named is called as here.",
+    ),
+])
+.with(&[Rule::OneOf(&["http", "sink", "file"])]);
+
+static SUBJECTS: Pairs = Pairs { keys: &form::NAME, values: &Shape::Text(&form::NOT_EMPTY), least: 0 };
+
+static HTTP: Map = Map::of(&[
+    Field::new("url", Shape::Text(&form::URL), "Where to.").required(),
+    secret::field("token", "The bearer token that is sent along."),
+]);
+
+static FILE: Map = Map::of(&[Field::new(
+    "path",
+    Shape::Text(&form::NEW_FILE),
+    "The file; a path is relative to the document's.",
+)
+.required()]);

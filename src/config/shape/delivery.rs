@@ -1,0 +1,33 @@
+//! `delivery` of triggers and brokers: Knative's DeliverySpec.
+
+use super::{Field, Map, Shape, form, reference};
+
+pub(super) static DELIVERY: Map = Map::of(&[
+    Field::new(
+        "retry",
+        Shape::Integer(0, i32::MAX as i64),
+        "How often a delivery that failed is tried again.",
+    )
+    .default("10"),
+    Field::new(
+        "backoffPolicy",
+        Shape::Words(&["linear", "exponential"]),
+        "The nth retry waits `backoffDelay`·n, or ·2^n; up to 10 minutes, and up to a tenth longer.",
+    )
+    .default("exponential"),
+    Field::new("backoffDelay", Shape::Text(&form::DURATION), "What the waits are multiples of.")
+        .default("PT0.2S"),
+    Field::new("timeout", Shape::Text(&form::DURATION), "How long an attempt may take.")
+        .idle("functions run here, under the worker's own limits"),
+    Field::new("retryAfterMax", Shape::Text(&form::DURATION), "The longest Retry-After that is heeded.")
+        .idle("nothing is called over HTTP"),
+    Field::new("format", Shape::Words(&["json", "binary"]), "How an event is sent.")
+        .idle("functions are always handed the JSON format"),
+    Field::new(
+        "deadLetterSink",
+        Shape::Map(&reference::DEAD_LETTER_SINK),
+        "What gets the events that could not be delivered; without it the worker's own store keeps them. KafkaSinks, NatsSinks \
+         and Services are refused in this version.",
+    ),
+])
+.named("delivery");

@@ -1,0 +1,53 @@
+//! The Function.
+
+use super::{Field, Kind, Map, Shape, document, form, metadata};
+
+pub(crate) static KIND: Kind = Kind {
+    name: "Function",
+    api_versions: &["weir.dev/v1alpha1"],
+    later: None,
+    doc: "A WebAssembly module that is handed events, and the Services that it stands for.",
+    root: &Map::of(&document::with(Field::new("spec", Shape::Map(&SPEC), "What it is.").required())),
+    labels: &[],
+    annotations: &[metadata::ALLOW],
+    guarded: &["weir.dev/"],
+};
+
+pub(crate) static SPEC: Map = Map::of(&[
+    Field::new("module", Shape::Text(&form::PATH), "A `.wasm` file; a path is relative to the document's.")
+        .required(),
+    Field::new(
+        "serves",
+        Shape::List { item: &Shape::Text(&form::LABEL), least: 0 },
+        "The Services that it stands for in triggers of its namespace.",
+    ),
+    Field::new("tenant", Shape::Text(&form::NAME), "Who pays for it; without it: its namespace."),
+    Field::new(
+        "timeout",
+        Shape::Text(&form::LENGTH),
+        "How long a call may take; without it: setting `function.timeout`.",
+    ),
+    Field::new(
+        "fuel",
+        Shape::Integer(1, i64::MAX),
+        "How much work a call may do: the same event takes the same fuel on every machine, and `weir invoke` says how \
+         much. Without it: what a call can do in its time.",
+    ),
+    Field::new(
+        "memory",
+        Shape::Text(&form::SIZE),
+        "What an instance's memory may grow to; without it: setting `function.memory`.",
+    ),
+    Field::new(
+        "maxOutput",
+        Shape::Text(&form::SIZE),
+        "The largest answer; without it: setting `function.max-output`.",
+    ),
+    Field::refused("isolation", NONE_YET),
+    Field::refused("environment", NONE_YET),
+    Field::refused("config", NONE_YET),
+    Field::refused("concurrency", NONE_YET),
+    Field::refused("price", NONE_YET),
+]);
+
+const NONE_YET: &str = "remove it: this version has it for no function";

@@ -1,0 +1,51 @@
+//! The NatsSource.
+
+use super::super::later;
+use super::{Field, Kind, Map, Shape, document, form, network, source};
+
+pub(crate) static KIND: Kind = Kind {
+    name: "NatsSource",
+    api_versions: &["weir.dev/v1alpha1"],
+    doc: "A stream of NATS JetStream to consume, and where its events go.",
+    later: Some(&later::NATS_SOURCE),
+    root: &Map::of(&document::with(Field::new("spec", Shape::Map(&SPEC), "What it consumes.").required())),
+    labels: &[],
+    annotations: &source::ANNOTATIONS,
+    guarded: &["weir.dev/"],
+};
+
+static SPEC: Map = Map::of(&[
+    network::NATS_SERVERS,
+    network::NATS_LOGIN,
+    network::NATS_TLS,
+    Field::new("stream", Shape::Text(&form::NATS_NAME), "What is consumed.").required(),
+    Field::new(
+        "consumer",
+        Shape::Text(&form::NATS_NAME),
+        "The durable consumer: workers that say the same share its messages, and KEDA watches it.",
+    )
+    .required(),
+    Field::new(
+        "subjects",
+        Shape::List { item: &Shape::Text(&form::SUBJECTS), least: 1 },
+        "Which of the stream's; without it: all of them. No two may overlap.",
+    ),
+    Field::new(
+        "ackWait",
+        Shape::Text(&form::TIME),
+        "How long a message may be ours before NATS hands it out again.",
+    )
+    .default("PT30S"),
+    Field::new("maxAckPending", Shape::Integer(1, 1_000_000), "How many messages may be ours at once.")
+        .default("1000"),
+    Field::new(
+        "initialPosition",
+        Shape::Words(&["earliest", "latest"]),
+        "Where a consumer begins that is new.",
+    )
+    .default("earliest"),
+    source::SINK,
+    source::OVERRIDES,
+    source::ordering(&["key", "ordered", "unordered"]),
+    source::DELIVERY,
+]);
