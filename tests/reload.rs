@@ -355,6 +355,30 @@ fn a_module_that_is_replaced_answers_from_then_on_and_a_broken_one_never_does() 
 }
 
 #[test]
+fn a_limit_that_changes_holds_from_then_on_for_the_same_module() {
+    let documents = |memory: &str| {
+        let limited = format!("spec: {{module: f.wasm, memory: {memory}}}");
+        function("f").replace("spec: {module: f.wasm}", &limited)
+            + &trigger("t", "a", "f", "delivery: {retry: 1, backoffDelay: PT0.01S}")
+    };
+    // It begins with 17 pages and wants two more.
+    let home = Home::new(&documents("1152KiB"));
+    let grows = "(if (i32.lt_s (memory.grow (i32.const 2)) (i32.const 0)) (then unreachable)) (i64.const 0)";
+    home.write("f.wasm", &guests::guest(grows, ""));
+    let worker = Running::start(&home, &ASKED);
+    let reason = |id: &str| {
+        worker.publish("a", id, &[], "1");
+        eventually("it is attempted", || home.about(id).pop()).reason
+    };
+    assert_eq!(reason("1"), "memory");
+    put(&home, &documents("1216KiB"));
+    worker.hangup();
+    set_when(&home, "it is taken", |set| set.reloads == 1);
+    assert_eq!(reason("2"), "none");
+    assert_eq!(worker.terminate().code, Some(0));
+}
+
+#[test]
 fn after_a_kill_the_last_good_set_takes_the_place_of_a_wrong_one_if_it_may() {
     let home = home(&[("f", guests::answering("old"))], &trigger("t", "a", "f", ""));
     let wrong = "kind: Nothing\n";
