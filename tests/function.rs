@@ -243,10 +243,10 @@ fn each_export_of_another_type_is_named_with_both() {
 #[test]
 fn imports_are_named() {
     let said = refusal_of_text(r#"(module (import "env" "abort" (func)))"#);
-    assert!(said.starts_with("it imports `env.abort`; nothing is there to import; it does not"), "{said}");
+    assert!(said.starts_with("it imports `env.abort`; nothing of that is there to import"), "{said}");
     let eight: String = (0..8).map(|n| format!(r#"(import "env" "f{n}" (func))"#)).collect();
     let said = refusal_of_text(&format!("(module {eight})"));
-    assert!(said.contains("`env.f3`, `env.f4` and 3 more; nothing is there to import"), "{said}");
+    assert!(said.contains("`env.f3`, `env.f4` and 3 more; nothing of that is there to import"), "{said}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use weir::event::{Envelope, Uid};
 use weir::function::{FunctionIndex, Instance, Module, Pool};
 use weir::time::Moment;
 use weir::worker::backlog::Work;
+use weir::worker::chatter::Chatter;
 use weir::worker::deployment::{self, Deployment};
 use weir::worker::executor::{Done, Executor, Job};
 use weir::worker::tasks;
@@ -83,7 +84,12 @@ fn attempt(deployment: &Arc<Deployment>, pool: impl Fn() -> Pool) -> Cost {
         let (done, results) = bounded(8);
         let attempts = move || results.iter().map(|done: Done| done.attempts.len()).sum::<usize>();
         let taken = tasks::thread("loop", attempts);
-        let executor = Executor { number: 0, pool: pool(), deployment: Arc::clone(deployment) };
+        let executor = Executor {
+            number: 0,
+            pool: pool(),
+            deployment: Arc::clone(deployment),
+            chatter: Chatter::default(),
+        };
         (executor, jobs, done, taken)
     };
     cost_with(Thread, BATCHES * BATCH, make, |(executor, jobs, done, taken)| {

@@ -17,7 +17,8 @@ use crate::function::{Answer, Called, Engine, FunctionIndex, Limits, Module, Poo
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The replies go to stdout, one JSON event a line; the outcome and its cost to stderr.
+The replies go to stdout, one JSON event a line; what the function logs, the outcome and
+its cost to stderr.
 Nothing is stored or billed.
 
 Examples:
@@ -73,6 +74,12 @@ impl Invoke {
     }
 
     fn report(&self, called: &Called<'_>, name: &str) -> Outcome {
+        for line in &called.log.lines {
+            say(format_args!("{FAINT}{:5} {}{PLAIN}\n", line.level.as_str(), line.text));
+        }
+        if called.log.dropped > 0 {
+            say(format_args!("{FAINT}and {} more lines, which were dropped{PLAIN}\n", called.log.dropped));
+        }
         let took = duration(called.wall.as_nanos() as u64);
         let made = duration(called.init.as_nanos() as u64);
         let fuel = called.fuel;

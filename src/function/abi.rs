@@ -3,6 +3,7 @@
 use wasmparser::types::{EntityType, TypesRef};
 use wasmparser::{Operator, Parser, Payload, ValType, Validator};
 
+use super::import;
 use super::meter;
 use super::module::Problem;
 
@@ -11,14 +12,21 @@ pub(super) const ABI: &str = "weir_abi";
 pub(super) const BUFFER: &str = "weir_buffer";
 pub(super) const HANDLE: &str = "weir_handle";
 pub(super) const INITIALIZE: &str = "_initialize";
+pub(super) const START: &str = "_start";
 
 /// Elements of all tables together, 16 bytes each.
 const TABLE_ELEMENTS: u64 = 65_536;
-/// Further unknown imports are only counted.
-const IMPORTS_NAMED: usize = 5;
+/// How a module wants to be used.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// A program: each event is one run of it.
+    pub command: bool,
+    /// It imports something of the host's.
+    pub imports: bool,
+}
 
 /// `pages`: the limit of its memory.
-pub(super) fn check(wasm: &[u8], pages: u32) -> Result<(), Problem> {
+pub(super) fn check(wasm: &[u8], pages: u32) -> Result<Shape, Problem> {
     if let Some(what) = not_a_module(wasm) {
         return Err(Problem::NotAModule(what));
     }
@@ -26,10 +34,15 @@ pub(super) fn check(wasm: &[u8], pages: u32) -> Result<(), Problem> {
     let mut validator = Validator::new_with_features(meter::FEATURES);
     let types = validator.validate_all(wasm).map_err(|error| Problem::Invalid(error.to_string()))?;
     let types = types.as_ref();
-    let mut violations: Vec<String> = imports(types).into_iter().collect();
-    violations.extend(exports(types));
+    let exported = |export| types.core_exports().into_iter().flatten().any(|(name, _)| name == export);
+    let shape = Shape {
+        command: exported(START) && !exported(HANDLE),
+        imports: types.core_imports().is_some_and(|mut imports| imports.next().is_some()),
+    };
+    let mut violations = import::refusals(types);
+    violations.extend(exports(types, shape));
     violations.extend(sizes(types, wasm, pages));
-    if violations.is_empty() { Ok(()) } else { Err(Problem::Abi(violations)) }
+    if violations.is_empty() { Ok(shape) } else { Err(Problem::Abi(violations)) }
 }
 
 /// What the file is instead of a core module.
@@ -51,18 +64,9 @@ fn not_a_module(bytes: &[u8]) -> Option<String> {
     Some(format!("no WebAssembly: it begins with the bytes {} instead of 00 61 73 6d", first.join(" ")))
 }
 
-/// Every import is unknown: the host offers none.
-fn imports(types: TypesRef<'_>) -> Option<String> {
-    let all: Vec<String> =
-        types.core_imports()?.map(|(module, name, _)| format!("`{module}.{name}`")).collect();
-    let (named, more) = all.split_at(all.len().min(IMPORTS_NAMED));
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    (!all.is_empty()).then(|| format!("it imports {}{more}; nothing is there to import", named.join(", ")))
-}
-
-fn exports(types: TypesRef<'_>) -> Vec<String> {
+fn exports(types: TypesRef<'_>, shape: Shape) -> Vec<String> {
     let mut violations = Vec::new();
-    let (mut memory, mut abi, mut buffer, mut handle, mut start) = (false, false, false, false, false);
+    let (mut memory, mut abi, mut buffer, mut handle) = (false, false, false, false);
     for (name, entity) in types.core_exports().into_iter().flatten() {
         let wanted = match name {
             "memory" => {
@@ -82,37 +86,33 @@ fn exports(types: TypesRef<'_>) -> Vec<String> {
                 "a function (i32) -> (i64)"
             }
             INITIALIZE => "a function () -> ()",
+            START if shape.command => "a function () -> ()",
             _ if name.starts_with("weir.") => {
                 violations.push(format!("it exports `{name}`: names that begin with `weir.` are the host's"));
                 continue;
             }
-            _ => {
-                start |= name == "_start";
-                continue;
-            }
+            _ => continue,
         };
         let is = describe(types, entity);
         if !wanted.split(" or ").any(|one| one == is) {
             violations.push(format!("its export `{name}` is {is}; it must be {wanted}"));
         }
     }
+    let commanded = shape.command;
     let needed = [
         (memory, "memory", "a memory"),
-        (abi, ABI, "a global of type i32 or a function () -> (i32), either of them 1"),
-        (buffer, BUFFER, "a function (i32) -> (i32)"),
-        (handle, HANDLE, "a function (i32) -> (i64)"),
+        (abi || commanded, ABI, "a global of type i32 or a function () -> (i32), either of them 1"),
+        (buffer || commanded, BUFFER, "a function (i32) -> (i32)"),
+        (handle || commanded, HANDLE, "a function (i32) -> (i64)"),
     ];
     for (_, name, wanted) in needed.into_iter().filter(|(there, ..)| !there) {
         violations.push(format!("it does not export `{name}`, {wanted}"));
     }
-    if start && !handle {
-        violations
-            .push(format!("it exports `_start`: a command can't be run as a function without `{HANDLE}`"));
-    }
     violations
 }
 
-fn describe(types: TypesRef<'_>, entity: EntityType) -> String {
+/// What a module's import or export is.
+pub(super) fn describe(types: TypesRef<'_>, entity: EntityType) -> String {
     let list = |types: &[ValType]| {
         let names: Vec<String> = types.iter().map(ValType::to_string).collect();
         format!("({})", names.join(", "))

@@ -1,7 +1,8 @@
 //! WasmEdge's C interface made safe, and [`Engine`], which a process starts before anything else of this folder.
 //!
 //! The crates' own handles are blanket `Send + Sync`, whatever WasmEdge promises; these types say what is true. All
-//! `unsafe` of this folder is here, in `sandbox.rs` (what stays in its thread), in `guard.rs` and in `pages.rs`.
+//! `unsafe` of this folder is here, in `sandbox.rs` (what stays in its thread), in `host.rs` (what guests call), in `guard.rs`
+//! and in `pages.rs`.
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -93,9 +94,7 @@ impl Fault {
     }
 
     pub(super) fn stop(self) -> Option<Stop> {
-        [Stop::Deadline, Stop::Fuel, Stop::Engine]
-            .into_iter()
-            .find(|stop| self.0 == Fault::OURS | *stop as u32)
+        Stop::ALL.into_iter().find(|stop| self.0 == Fault::OURS | *stop as u32)
     }
 
     pub(super) fn check(result: ffi::WasmEdge_Result) -> Result<(), Fault> {

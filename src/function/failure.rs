@@ -21,9 +21,13 @@ impl Failure {
     /// A call of a guest's function ended.
     pub(super) fn of_call(fault: Fault, running: &Running, limits: &Limits) -> Failure {
         if let Some(stop) = fault.stop() {
-            return Failure::stopped(stop, limits);
+            return Failure::stopped(stop, running, limits);
         }
-        let trapped = |reason, message| Failure { outcome: Outcome::Trapped, reason, message };
+        // What a runtime says before it gives up tells more than the trap does.
+        let trapped = |reason, message| match last_words(running) {
+            Some(said) => Failure::trapped(reason, format!("{message}, after it said: {said}")),
+            None => Failure::trapped(reason, message),
+        };
         match fault.trap() {
             Some(Reason::Unreachable) if running.too_deep() => {
                 trapped(Reason::Depth, "calls nested too deeply".into())
@@ -37,7 +41,11 @@ impl Failure {
         }
     }
 
-    fn stopped(stop: Stop, limits: &Limits) -> Failure {
+    fn trapped(reason: Reason, message: String) -> Failure {
+        Failure { outcome: Outcome::Trapped, reason, message }
+    }
+
+    fn stopped(stop: Stop, running: &Running, limits: &Limits) -> Failure {
         let (reason, message) = match stop {
             Stop::Deadline => (Reason::Deadline, format!("it ran for longer than {:?}", limits.timeout)),
             Stop::Fuel => {
@@ -45,8 +53,28 @@ impl Failure {
                 (Reason::Fuel, format!("it used more than {fuel} units of fuel"))
             }
             Stop::Engine => (Reason::Deadline, "the worker stops, and it was not done in time".to_owned()),
+            Stop::Exit => {
+                let code = running.with_process(|process| process.exit()).flatten().unwrap_or_default();
+                return Failure::exited(code, last_words(running));
+            }
+            Stop::Output => {
+                let message = format!("an output of more than {} bytes, which is the limit", limits.output);
+                return Failure::permanent(Reason::Output, message);
+            }
+            Stop::Bounds => {
+                let called = running.with_process(|process| process.ended_in).unwrap_or_default();
+                let message = format!("it called `{called}` with an address outside its memory");
+                return Failure::trapped(Reason::Bounds, message);
+            }
         };
         Failure { outcome: Outcome::TimedOut, reason, message }
+    }
+
+    /// The function ended itself: its own failure, and whether trying again helps it can't say this way.
+    fn exited(code: u32, said: Option<String>) -> Failure {
+        let said = said.map_or_else(String::new, |said| format!(": {said}"));
+        let message = format!("it exited with code {code}{said}");
+        Failure { outcome: Outcome::Retryable, reason: Reason::Guest, message }
     }
 
     /// No instance could be made: the guest's start function failed, or the machine has no room for one more.
@@ -60,6 +88,11 @@ impl Failure {
             },
         }
     }
+}
+
+/// What it printed last as an error.
+fn last_words(running: &Running) -> Option<String> {
+    running.with_process(|process| process.last_words()).filter(|said| !said.is_empty())
 }
 
 impl fmt::Display for Failure {

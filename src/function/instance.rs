@@ -1,5 +1,6 @@
-//! One warm sandbox: an event's bytes in, an answer's bytes out, one call each.
+//! One warm sandbox: an event's bytes in, an answer's bytes out, one call each. A command's is for one call.
 
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,52 +8,96 @@ use std::time::Instant;
 use super::abi;
 use super::failure::Failure;
 use super::limits::Limits;
+use super::log::Log;
 use super::module::Module;
 use super::panic;
 use super::sandbox::{Executor, Export, Sandbox};
+use super::wasi::Process;
 use crate::dispatch::Reason;
 
 /// What failed a call must be dropped: the guest's heap may be corrupt, even if its next call seems to work.
 pub struct Instance {
     sandbox: Sandbox,
-    buffer: Export,
-    handle: Export,
-    /// Where the guest takes inputs of up to `room` bytes.
-    address: u32,
-    room: Option<u32>,
+    entry: Entry,
     /// Address and length of the last output; within memory.
     output: (u32, u32),
+    /// Of what imports something, while it is not called.
+    process: Option<Box<Process>>,
     limits: Limits,
+}
+
+/// Where an event goes in.
+#[derive(Clone, Copy)]
+enum Entry {
+    Handler {
+        buffer: Export,
+        handle: Export,
+        /// Where the guest takes inputs of up to `room` bytes.
+        address: u32,
+        room: Option<u32>,
+    },
+    Command {
+        start: Export,
+        spent: bool,
+    },
 }
 
 impl Instance {
     pub fn new(module: &Module, executor: &Rc<Executor>) -> Result<Instance, Failure> {
-        let mut sandbox = module.sandbox(executor)?;
+        let (mut sandbox, process) = module.sandbox(executor)?;
         let find = |sandbox: &mut Sandbox, name: &str| {
             sandbox.find(name).unwrap_or_else(|| unreachable!("{name} was found when the module was loaded"))
         };
-        let buffer = find(&mut sandbox, abi::BUFFER);
-        let handle = find(&mut sandbox, abi::HANDLE);
-        let limits = module.limits();
-        Ok(Instance { sandbox, buffer, handle, address: 0, room: None, output: (0, 0), limits })
+        let entry = if module.is_command() {
+            Entry::Command { start: find(&mut sandbox, abi::START), spent: false }
+        } else {
+            let buffer = find(&mut sandbox, abi::BUFFER);
+            let handle = find(&mut sandbox, abi::HANDLE);
+            Entry::Handler { buffer, handle, address: 0, room: None }
+        };
+        Ok(Instance { sandbox, entry, output: (0, 0), process, limits: module.limits() })
+    }
+
+    /// It is a command that has run: it can't answer another event.
+    pub fn is_spent(&self) -> bool {
+        matches!(self.entry, Entry::Command { spent: true, .. })
     }
 
     /// Has the guest answer one event: its time began at `now`. The answer is then at [`output`](Self::output).
     pub fn call(&mut self, input: &[u8], now: Instant) -> Result<(), Failure> {
+        self.sandbox.begin(&self.limits, now);
+        let Some(mut process) = self.process.take() else { return self.enter(input) };
+        match self.entry {
+            Entry::Handler { .. } => process.begin(),
+            Entry::Command { .. } => process.begin_command(input, self.limits.output),
+        }
+        self.sandbox.running().seat(process);
+        let entered = self.enter(input);
+        self.process = self.sandbox.running().unseat();
+        self.process.as_mut().expect("it was seated").end();
+        entered
+    }
+
+    fn enter(&mut self, input: &[u8]) -> Result<(), Failure> {
+        match self.entry {
+            Entry::Handler { buffer, handle, .. } => self.handle(buffer, handle, input),
+            Entry::Command { ref mut spent, start } => {
+                *spent = true;
+                self.run(start)
+            }
+        }
+    }
+
+    fn handle(&mut self, buffer: Export, handle: Export, input: &[u8]) -> Result<(), Failure> {
         let len = u32::try_from(input.len()).map_err(|_| {
             Failure::permanent(Reason::BadBuffer, "the event is larger than a guest's memory".into())
         })?;
-        self.sandbox.begin(&self.limits, now);
-        if self.room.is_none_or(|room| len > room) {
-            self.address = self.guest(self.buffer, len)? as u32;
-            self.room = Some(len);
-        }
-        self.sandbox.write(self.address, input).ok_or_else(|| {
-            let message =
-                format!("weir_buffer({len}) returned {}: that is not all within memory", self.address);
+        let address = self.make_room(buffer, len)?;
+        self.sandbox.write(address, input).ok_or_else(|| {
+            let message = format!("weir_buffer({len}) returned {address}: that is not all within memory");
             Failure::permanent(Reason::BadBuffer, message)
         })?;
-        let packed = self.guest(self.handle, len)?;
+        let packed = self.guest(handle, [len])?;
         let (address, len) = ((packed >> 32) as u32, packed as u32);
         if len > self.limits.output {
             let message = format!("an output of {len} bytes; the limit is {}", self.limits.output);
@@ -67,9 +112,30 @@ impl Instance {
         Ok(())
     }
 
-    fn guest(&mut self, function: Export, argument: u32) -> Result<u64, Failure> {
+    /// Where the guest takes an input of that length.
+    fn make_room(&mut self, buffer: Export, len: u32) -> Result<u32, Failure> {
+        match self.entry {
+            Entry::Handler { address, room: Some(room), .. } if len <= room => Ok(address),
+            _ => {
+                let made = self.guest(buffer, [len])? as u32;
+                if let Entry::Handler { address, room, .. } = &mut self.entry {
+                    (*address, *room) = (made, Some(len));
+                }
+                Ok(made)
+            }
+        }
+    }
+
+    /// A command ends by coming to its end, or by an exit without complaint.
+    fn run(&mut self, start: Export) -> Result<(), Failure> {
+        let ended = self.guest(start, []);
+        let exit = self.sandbox.running().with_process(|process| process.exit()).flatten();
+        if exit == Some(0) { Ok(()) } else { ended.map(|_| ()) }
+    }
+
+    fn guest<const N: usize>(&mut self, function: Export, arguments: [u32; N]) -> Result<u64, Failure> {
         self.sandbox
-            .call(function, [argument])
+            .call(function, arguments)
             .map_err(|fault| Failure::of_call(fault, self.sandbox.running(), &self.limits))
             .map_err(|failure| panic::explained(failure, &self.sandbox))
     }
@@ -83,8 +149,16 @@ impl Instance {
         self.sandbox.memory_bytes()
     }
 
+    /// What it had to say in its last call, and before the first while it started.
+    pub fn take_log(&mut self) -> Log {
+        self.process.as_mut().map(|process| mem::take(&mut process.log)).unwrap_or_default()
+    }
+
     /// What the last successful call answered.
     pub fn output(&self) -> &[u8] {
+        if let (Entry::Command { .. }, Some(process)) = (self.entry, &self.process) {
+            return process.answer();
+        }
         let (address, len) = self.output;
         self.sandbox.bytes(address, len).expect("checked in call, and a memory never shrinks")
     }

@@ -1,11 +1,12 @@
 //! What a function may use, and what the host knows of the call that runs.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::meter;
+use super::wasi::Process;
 use crate::config::{FunctionLimits, Settings};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,17 @@ pub(super) enum Stop {
     Fuel,
     /// Every call is to end.
     Engine,
+    /// The guest wants to.
+    Exit,
+    /// A command has answered more than it may.
+    Output,
+    /// The guest named a place that is not within its memory.
+    Bounds,
+}
+
+impl Stop {
+    pub(super) const ALL: [Stop; 6] =
+        [Stop::Deadline, Stop::Fuel, Stop::Engine, Stop::Exit, Stop::Output, Stop::Bounds];
 }
 
 /// Of memory.
@@ -77,6 +89,8 @@ pub(super) struct Running {
     growth_refused: Cell<bool>,
     too_deep: Cell<bool>,
     stopped: Arc<AtomicBool>,
+    /// Of an instance that imports something.
+    process: RefCell<Option<Box<Process>>>,
 }
 
 impl Running {
@@ -89,6 +103,7 @@ impl Running {
             growth_refused: Cell::new(false),
             too_deep: Cell::new(false),
             stopped,
+            process: RefCell::new(None),
         }
     }
 
@@ -137,6 +152,20 @@ impl Running {
             meter::TOO_DEEP => self.too_deep.set(true),
             _ => {}
         }
+    }
+
+    /// What is called from now on is of this process, until it is taken back.
+    pub(super) fn seat(&self, process: Box<Process>) {
+        *self.process.borrow_mut() = Some(process);
+    }
+
+    pub(super) fn unseat(&self) -> Option<Box<Process>> {
+        self.process.borrow_mut().take()
+    }
+
+    /// `None`: what runs imports nothing.
+    pub(super) fn with_process<T>(&self, with: impl FnOnce(&mut Process) -> T) -> Option<T> {
+        self.process.borrow_mut().as_deref_mut().map(with)
     }
 
     pub(super) fn growth_refused(&self) -> bool {

@@ -8,6 +8,13 @@
 //! abi.rs       Guest ABI 1 as a module can be checked for it
 //! meter/       limits on time, work and depth, written into a module before it is compiled
 //! limits.rs    what a function may use, and what the host knows of the call that runs
+//! import.rs    what guests may import, and what is said of the rest
+//! host.rs      the same, as WasmEdge calls it
+//! memory.rs    a guest's memory, as what it calls sees it
+//! weir.rs      of these: a line for the log, a value of the configuration
+//! wasi/        and WASI preview 1, without files, sockets or waiting
+//! surroundings.rs  what a function is told besides its events
+//! log.rs       what a function says while it is called
 //! module.rs    a function's module, loaded once and shared
 //! instance.rs  one warm sandbox: bytes in, bytes out
 //! failure.rs   why a call had no output
@@ -25,14 +32,21 @@ mod cache;
 mod engine;
 mod failure;
 mod guard;
+mod host;
+mod import;
 mod instance;
 mod limits;
+mod log;
+mod memory;
 mod meter;
 mod module;
 mod pages;
 mod panic;
 mod pool;
 mod sandbox;
+mod surroundings;
+mod wasi;
+mod weir;
 
 pub use answer::{Answer, BadOutput};
 pub use cache::{CacheError, Origin};
@@ -40,8 +54,10 @@ pub use engine::{Engine, StartError};
 pub use failure::Failure;
 pub use instance::Instance;
 pub use limits::Limits;
+pub use log::{Level, Line, Log};
 pub use meter::STACK;
 pub use module::{LoadError, Module, Problem};
 pub use pages::give_back;
 pub use pool::{Called, FunctionIndex, Pool};
 pub use sandbox::Executor;
+pub use surroundings::Surroundings;

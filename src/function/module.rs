@@ -8,13 +8,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::abi;
+use super::abi::{self, Shape};
 use super::cache::{CacheError, Code, Fetched, Origin};
 use super::engine::{Ast, Engine};
 use super::failure::Failure;
 use super::limits::Limits;
 use super::panic;
 use super::sandbox::{Executor, Sandbox};
+use super::surroundings::Surroundings;
+use super::wasi::Process;
 
 /// A file larger than this is no function.
 const FILE_LIMIT: u64 = 64 << 20;
@@ -23,23 +25,37 @@ pub struct Module {
     name: String,
     ast: Arc<Ast>,
     limits: Limits,
+    shape: Shape,
+    surroundings: Arc<Surroundings>,
     origin: Origin,
     /// BLAKE3 of the file.
     digest: [u8; blake3::OUT_LEN],
 }
 
 impl Module {
+    /// A function that is told its name alone.
     pub fn load(engine: &Engine, name: &str, path: &Path, limits: Limits) -> Result<Arc<Module>, LoadError> {
+        Module::load_in(engine, name, path, limits, Surroundings::of(name))
+    }
+
+    pub fn load_in(
+        engine: &Engine,
+        name: &str,
+        path: &Path,
+        limits: Limits,
+        surroundings: Surroundings,
+    ) -> Result<Arc<Module>, LoadError> {
         let refused = |problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem };
         let wasm = Module::read(path).map_err(refused)?;
-        Module::of(engine, name, path, &wasm, limits)
+        Module::made(engine, name, Code::Metered(&wasm), limits, surroundings).map_err(refused)
     }
 
     /// Without limits: for the bench, which shows what they cost.
     pub fn load_unlimited(engine: &Engine, name: &str, path: &Path) -> Result<Arc<Module>, LoadError> {
         let refused = |problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem };
         let wasm = Module::read(path).map_err(refused)?;
-        Module::made(engine, name, Code::Plain(&wasm), Limits::default()).map_err(refused)
+        Module::made(engine, name, Code::Plain(&wasm), Limits::default(), Surroundings::of(name))
+            .map_err(refused)
     }
 
     /// What was read from `path`.
@@ -51,16 +67,23 @@ impl Module {
         limits: Limits,
     ) -> Result<Arc<Module>, LoadError> {
         let refused = |problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem };
-        Module::made(engine, name, Code::Metered(wasm), limits).map_err(refused)
+        Module::made(engine, name, Code::Metered(wasm), limits, Surroundings::of(name)).map_err(refused)
     }
 
-    fn made(engine: &Engine, name: &str, code: Code<'_>, limits: Limits) -> Result<Arc<Module>, Problem> {
+    fn made(
+        engine: &Engine,
+        name: &str,
+        code: Code<'_>,
+        limits: Limits,
+        surroundings: Surroundings,
+    ) -> Result<Arc<Module>, Problem> {
         let (Code::Plain(wasm) | Code::Metered(wasm)) = code;
-        abi::check(wasm, limits.pages)?;
+        let shape = abi::check(wasm, limits.pages)?;
         let Fetched { ast, origin } =
             engine.cache.fetch(&engine.configuration, code).map_err(Problem::Cache)?;
         let digest = *blake3::hash(wasm).as_bytes();
-        let module = Module { name: name.to_owned(), ast: Arc::new(ast), limits, origin, digest };
+        let (name, ast, surroundings) = (name.to_owned(), Arc::new(ast), Arc::new(surroundings));
+        let module = Module { name, ast, limits, shape, surroundings, origin, digest };
         module.try_out(engine)?;
         Ok(Arc::new(module))
     }
@@ -91,8 +114,29 @@ impl Module {
         self.origin
     }
 
-    /// A sandbox of it, initialized.
-    pub(super) fn sandbox(&self, executor: &Rc<Executor>) -> Result<Sandbox, Failure> {
+    /// A program, which wants a fresh sandbox for each event.
+    pub(super) fn is_command(&self) -> bool {
+        self.shape.command
+    }
+
+    /// A sandbox of it, initialized, and its process, if it needs one.
+    pub(super) fn sandbox(
+        &self,
+        executor: &Rc<Executor>,
+    ) -> Result<(Sandbox, Option<Box<Process>>), Failure> {
+        let running = &executor.running;
+        if self.shape.imports {
+            running.seat(Box::new(Process::new(Arc::clone(&self.surroundings))));
+        }
+        let started = self.start(executor);
+        let mut process = running.unseat();
+        if let Some(process) = &mut process {
+            process.end();
+        }
+        Ok((started?, process))
+    }
+
+    fn start(&self, executor: &Rc<Executor>) -> Result<Sandbox, Failure> {
         let limits = self.limits.at_start();
         let running = &executor.running;
         // A start function finds no fuel, and asks for it.
@@ -110,7 +154,13 @@ impl Module {
     /// What only a running guest can show: that it starts, and which ABI it speaks.
     fn try_out(&self, engine: &Engine) -> Result<(), Problem> {
         let executor = engine.executor();
-        let mut sandbox = self.sandbox(&executor).map_err(Problem::Start)?;
+        let (mut sandbox, process) = self.sandbox(&executor).map_err(Problem::Start)?;
+        if self.shape.command {
+            return Ok(());
+        }
+        if let Some(process) = process {
+            executor.running.seat(process);
+        }
         let version = match sandbox.find(abi::ABI) {
             Some(function) => {
                 let limits = self.limits.at_start();

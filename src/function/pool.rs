@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::engine::Engine;
 use super::failure::Failure;
 use super::instance::Instance;
+use super::log::Log;
 use super::module::Module;
 use super::sandbox::Executor;
 
@@ -22,7 +23,7 @@ pub struct Pool {
 
 struct Slot {
     module: Arc<Module>,
-    /// None before the first call and after a failed one.
+    /// None before the first call and after a failed one. A command's is spent after one call, and keeps its answer.
     warm: Option<Instance>,
 }
 
@@ -40,6 +41,8 @@ pub struct Called<'a> {
     /// An instance had to be made first, which took `init`.
     pub cold: bool,
     pub init: Duration,
+    /// What it had to say meanwhile.
+    pub log: Log,
 }
 
 impl Pool {
@@ -60,7 +63,7 @@ impl Pool {
 
     /// Makes the instances that are not there, so that no event waits for one.
     pub fn prewarm(&mut self) -> Result<(), Failure> {
-        for slot in self.slots.iter_mut().filter(|slot| slot.warm.is_none()) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.warm.as_ref().is_none_or(Instance::is_spent)) {
             slot.warm = Some(Instance::new(&slot.module, &self.executor)?);
         }
         Ok(())
@@ -77,8 +80,9 @@ impl Pool {
             memory: 0,
             cold: false,
             init: Duration::ZERO,
+            log: Log::default(),
         };
-        let mut instance = match slot.warm.take() {
+        let mut instance = match slot.warm.take().filter(|instance| !instance.is_spent()) {
             Some(instance) => instance,
             None => {
                 let made = Instance::new(&slot.module, &self.executor);
@@ -99,6 +103,7 @@ impl Pool {
         called.wall = begun.elapsed();
         called.fuel = instance.fuel_used();
         called.memory = instance.memory_bytes();
+        called.log = instance.take_log();
         called.result = match answered {
             Ok(()) => Ok(slot.warm.insert(instance).output()),
             Err(failure) => Err(failure),

@@ -13,6 +13,7 @@ use std::time::Instant;
 use wasmedge_sys::ffi;
 
 use super::engine::{Ast, Configuration, Fault, created, name};
+use super::host::Host;
 use super::limits::{Limits, PAGE, Running};
 use super::meter;
 
@@ -20,8 +21,9 @@ use super::meter;
 pub struct Executor {
     pub(super) context: NonNull<ffi::WasmEdge_ExecutorContext>,
     pub(super) store: NonNull<ffi::WasmEdge_StoreContext>,
-    /// What guests import.
+    /// What the limits import, and what of it guests may.
     host: NonNull<ffi::WasmEdge_ModuleInstanceContext>,
+    offered: Host,
     /// The functions of `host` point at it.
     pub(super) running: Rc<Running>,
     _configuration: Arc<Configuration>,
@@ -41,10 +43,13 @@ impl Executor {
             offer(host, &running, meter::TICK, tick, &[i64], &[i64]);
             offer(host, &running, meter::NOTE, note, &[i32], &[]);
             offer(host, &running, meter::ROOM, room, &[i32, i32], &[i32]);
-            let registered =
-                ffi::WasmEdge_ExecutorRegisterImport(context.as_ptr(), store.as_ptr(), host.as_ptr());
-            Fault::check(registered).expect("the store is empty");
-            Executor { context, store, host, running, _configuration: configuration.clone() }
+            let offered = Host::new(host, &running);
+            for module in [host, offered.wasi] {
+                let registered =
+                    ffi::WasmEdge_ExecutorRegisterImport(context.as_ptr(), store.as_ptr(), module.as_ptr());
+                Fault::check(registered).expect("each has a name of its own");
+            }
+            Executor { context, store, host, offered, running, _configuration: configuration.clone() }
         }
     }
 }
@@ -133,6 +138,7 @@ impl Drop for Executor {
         unsafe {
             ffi::WasmEdge_ExecutorDelete(self.context.as_ptr());
             ffi::WasmEdge_ModuleInstanceDelete(self.host.as_ptr());
+            ffi::WasmEdge_ModuleInstanceDelete(self.offered.wasi.as_ptr());
             ffi::WasmEdge_StoreDelete(self.store.as_ptr());
         }
     }

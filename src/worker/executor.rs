@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::backlog::Work;
+use super::chatter::Chatter;
 use super::deployment::Deployment;
 use super::report::{Report, report};
 use crate::dispatch::{Key, Outcome, Reason};
@@ -70,6 +71,7 @@ pub struct Executor {
     pub number: usize,
     pub pool: Pool,
     pub deployment: Arc<Deployment>,
+    pub chatter: Chatter,
 }
 
 impl Executor {
@@ -126,6 +128,8 @@ impl Executor {
         // A defect of ours in one attempt must not take the other deliveries with it: it counts as failed.
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let called = self.pool.call(function, input);
+            let name = &deployment.functions[trigger.function].name;
+            self.chatter.say(trigger.function, name, &event.id, &called.log);
             let measured = Measured::of(&called);
             let result = result(called, function_name, delivery);
             let outcome = result.as_ref().map_or_else(|failure| failure.outcome, |_| Outcome::Succeeded);

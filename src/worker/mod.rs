@@ -19,6 +19,7 @@ pub mod attempt;
 pub mod backlog;
 mod beside;
 pub mod change;
+pub mod chatter;
 pub mod choice;
 pub mod console;
 pub mod deployment;

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::admin::Readiness;
 use super::archive::{self, Archive};
+use super::chatter::Chatter;
 use super::choice::{Choice, Start};
 use super::console::{self, Console};
 use super::deployment::{self, Deployment};
@@ -174,7 +175,7 @@ impl Worker {
                 let failed = prewarmed.is_err();
                 let _ = warmed.send(prewarmed);
                 if !failed {
-                    Executor { number, pool, deployment }.run(&jobs, &done);
+                    Executor { number, pool, deployment, chatter: Chatter::default() }.run(&jobs, &done);
                 }
             }));
             jobs_senders.push(jobs_sender);

@@ -16,6 +16,7 @@ use crate::sink::dead_letter;
 use crate::sink::parking::ParkedRecord;
 use crate::time::Moment;
 use crate::worker::attempt::Attempt;
+use crate::worker::chatter::Chatter;
 use crate::worker::executor::{Attempted, Executor, HOPS, Job};
 use crate::worker::report::{self, Report};
 
@@ -75,7 +76,12 @@ impl<'r> Play<'r> {
         Play {
             rehearsal,
             core,
-            executor: Executor { number: 0, pool, deployment: Arc::clone(deployment) },
+            executor: Executor {
+                number: 0,
+                pool,
+                deployment: Arc::clone(deployment),
+                chatter: Chatter::default(),
+            },
             queue,
             now: Moment(0),
             coming: VecDeque::new(),
