@@ -431,6 +431,18 @@ fn an_explanation_follows_the_tree() {
     );
 }
 
+/// A text or number of the payload's length is not read again for each clause: who sends it does not choose how long all take.
+#[test]
+fn what_is_long_is_not_read_by_each_clause() {
+    let many = |clause: &str| DataFilter::parse(&vec![clause; 5_000].join(" or ")).unwrap();
+    let number = json(format!("{{\"a\":{}}}", "1".repeat(1 << 20)));
+    assert_eq!(many("/a = 1").verdict(&number), Verdict::Undecided);
+    let text = json(format!("{{\"a\":\"{}\"}}", "\\u00fc".repeat(200_000)));
+    assert_eq!(many("/a = 'x'").verdict(&text), Verdict::False);
+    let list = DataFilter::parse(&format!("/a in [{}2]", "1, ".repeat(20_000))).unwrap();
+    assert_eq!(list.verdict(&number), Verdict::Undecided);
+}
+
 /// However a payload repeats names, what is spoilt is spoilt once.
 #[test]
 fn names_there_twice_cost_nothing_more() {

@@ -44,7 +44,7 @@ fn compare(value: &Value<'_>, operator: Operator, literal: &Literal) -> Option<b
     let found = match (value, literal) {
         (Value::Number(number), Literal::Number(literal)) => literal.compare(number)?,
         // As their characters' numbers are, which is how RFC 3339 times of one zone are ordered, too.
-        (Value::Text(text), Literal::Text(literal)) => text.as_ref().cmp(literal),
+        (Value::Text(text), Literal::Text(literal)) => (*text).cmp(literal),
         (Value::Boolean(flag), Literal::Boolean(literal)) => flag.cmp(literal),
         (value, Literal::Null) => (*value != Value::Null).cmp(&false),
         _ => return None,

@@ -75,6 +75,9 @@ impl DataFilter {
             Err(_) => None,
         };
         let reason = || match &found {
+            Ok(Value::Number(_)) if kinds(test) == "a number" => {
+                format!("{pointer} is a number of too many digits")
+            }
             Ok(value) => format!("{pointer} is {} and compared with {}", kind(value), kinds(test)),
             Err(Missing::Nothing) => format!("there is no {pointer}"),
             Err(Missing::Twice) => format!("{pointer} is there twice: which is meant can't be told"),
@@ -102,7 +105,7 @@ fn json(value: &Value<'_>) -> Option<Json> {
             let shown = number.to_string();
             Some(if shown == *text { number } else { Json::from(*text) })
         }
-        Value::Text(text) => Some(Json::from(&**text)),
+        Value::Text(text) => Some(Json::from(*text)),
         Value::Object | Value::Array => None,
     }
 }

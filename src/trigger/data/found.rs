@@ -1,7 +1,5 @@
 //! What stands at the places of a payload.
 
-use std::borrow::Cow;
-
 use super::places::Places;
 
 /// What one scan found, by place. It is used again for the next payload: nothing is allocated then.
@@ -10,6 +8,8 @@ pub struct Found {
     all: Vec<Slot>,
     /// Those that are not [`Slot::Nothing`].
     filled: Vec<u32>,
+    /// Texts that had escapes: read once, whoever asks for them.
+    decoded: String,
 }
 
 /// Texts and numbers by where they stand in the payload.
@@ -22,8 +22,12 @@ pub(super) enum Slot {
     Null,
     Boolean(bool),
     Number(usize, usize),
-    /// Without its quotes, and whether it has escapes.
-    Text(usize, usize, bool),
+    /// Without its quotes.
+    Text(usize, usize),
+    /// A text that had escapes.
+    Decoded(usize, usize),
+    /// Half a surrogate pair is in it.
+    Broken,
     Object,
     Array,
 }
@@ -35,7 +39,7 @@ pub(super) enum Value<'t> {
     Boolean(bool),
     /// As it is written.
     Number(&'t str),
-    Text(Cow<'t, str>),
+    Text(&'t str),
     Object,
     Array,
 }
@@ -56,6 +60,15 @@ impl Found {
             self.all[place as usize] = Slot::Nothing;
         }
         self.all.resize(places.len(), Slot::Nothing);
+        self.decoded.clear();
+    }
+
+    /// A text with escapes, in its quotes.
+    pub(super) fn decode(&mut self, quoted: &str) -> Slot {
+        let Ok(text) = serde_json::from_str::<String>(quoted) else { return Slot::Broken };
+        let start = self.decoded.len();
+        self.decoded.push_str(&text);
+        Slot::Decoded(start, self.decoded.len())
     }
 
     /// Whether it was empty; if not, nothing there and below can be told any more.
@@ -86,18 +99,16 @@ impl Found {
     }
 
     /// `text`: the payload that was scanned.
-    pub(super) fn value<'t>(&self, place: u32, text: &'t str) -> Result<Value<'t>, Missing> {
+    pub(super) fn value<'t>(&'t self, place: u32, text: &'t str) -> Result<Value<'t>, Missing> {
         Ok(match self.all[place as usize] {
             Slot::Nothing => return Err(Missing::Nothing),
             Slot::Twice => return Err(Missing::Twice),
             Slot::Null => Value::Null,
             Slot::Boolean(flag) => Value::Boolean(flag),
             Slot::Number(start, end) => Value::Number(&text[start..end]),
-            Slot::Text(start, end, false) => Value::Text(Cow::Borrowed(&text[start..end])),
-            Slot::Text(start, end, true) => {
-                let quoted = &text[start - 1..=end];
-                Value::Text(serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| Missing::Broken)?)
-            }
+            Slot::Text(start, end) => Value::Text(&text[start..end]),
+            Slot::Decoded(start, end) => Value::Text(&self.decoded[start..end]),
+            Slot::Broken => return Err(Missing::Broken),
             Slot::Object => Value::Object,
             Slot::Array => Value::Array,
         })

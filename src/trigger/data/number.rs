@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 
 /// More digits than the exponent of any number that means something.
 const MAX_EXPONENT_DIGITS: usize = 9;
+/// Longer ones mean nothing either: every clause reads a number anew, and whoever sends events chooses how long it is.
+const MAX_LENGTH: usize = 1_000;
 
 /// A number that others are compared with.
 #[derive(Clone, Debug)]
@@ -13,7 +15,7 @@ pub(super) struct Number {
 }
 
 impl Number {
-    /// `None`: the text is no JSON number, or has an exponent beyond reason.
+    /// `None`: the text is no JSON number, or has more digits than are read.
     pub(super) fn new(text: &str) -> Option<Number> {
         (length(text.as_bytes()) == Some(text.len())).then(|| decimal(text))??;
         Some(Number { text: text.into(), short: short(text) })
@@ -24,7 +26,7 @@ impl Number {
         &self.text
     }
 
-    /// How `text`, a JSON number, stands to this one; `None`: its exponent is beyond reason.
+    /// How `text`, a JSON number, stands to this one; `None`: it has more digits than are read.
     pub(super) fn compare(&self, text: &str) -> Option<Ordering> {
         match (short(text), self.short) {
             (Some(one), Some(other)) => Some(one.cmp(&other)),
@@ -96,6 +98,9 @@ struct Decimal<'t> {
 
 /// Of a JSON number.
 fn decimal(text: &str) -> Option<Decimal<'_>> {
+    if text.len() > MAX_LENGTH {
+        return None;
+    }
     let unsigned = text.strip_prefix('-');
     let (negative, text) = (unsigned.is_some(), unsigned.unwrap_or(text));
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -225,6 +230,8 @@ mod tests {
             assert_eq!(compare(other, one), Some(expected.reverse()), "{other} {one}");
         }
         assert_eq!(compare("1e99999999999999999999", "5"), None);
+        assert_eq!(compare(&"1".repeat(MAX_LENGTH), "5"), Some(Greater));
+        assert_eq!(compare(&"1".repeat(MAX_LENGTH + 1), "5"), None);
         for text in ["", "-", "+1", "01", ".5", "1.", "1e", "1e+", "0x1", "1 ", "NaN", "1e1000000000"] {
             assert!(Number::new(text).is_none(), "{text}");
         }

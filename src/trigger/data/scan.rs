@@ -45,7 +45,10 @@ impl<'t> Scan<'t, '_> {
             b'[' => Slot::Array,
             b'"' => {
                 let escaped = self.string()?;
-                Slot::Text(start + 1, self.at - 1, escaped)
+                match place {
+                    Some(_) if escaped => self.found.decode(&self.text[start..self.at]),
+                    _ => Slot::Text(start + 1, self.at - 1),
+                }
             }
             b't' => self.word("true", Slot::Boolean(true))?,
             b'f' => self.word("false", Slot::Boolean(false))?,
