@@ -1,5 +1,8 @@
 //! What must hold of one attribute for a filter to match: what an index can use.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use super::Filter;
 use super::attribute::Wanted;
 
@@ -31,53 +34,38 @@ pub(super) struct Need<'f> {
     pub texts: Vec<&'f str>,
 }
 
-impl<'f> Need<'f> {
-    fn new(name: &'f str, cut: fn(usize) -> Cut, text: &'f str) -> Option<Need<'f>> {
-        // Every text begins and ends with nothing.
-        (!text.is_empty()).then(|| Need { name, cut: cut(text.len()), texts: vec![text] })
-    }
-
-    fn is_of(&self, other: &Need<'_>) -> bool {
-        (self.name, self.cut) == (other.name, other.cut)
-    }
-}
+/// By attribute and part; no more texts than the filter has.
+type Needs<'f> = BTreeMap<(&'f str, Cut), Vec<&'f str>>;
 
 impl Filter {
     /// All that is known; of some filters nothing.
     pub(super) fn all_needs(&self) -> Vec<Need<'_>> {
-        self.needs_if(true)
+        let each = self.needs_if(true).into_iter();
+        each.map(|((name, cut), texts)| Need { name, cut, texts }).collect()
     }
 
     /// What must hold for it to be met, or not to be.
-    fn needs_if(&self, met: bool) -> Vec<Need<'_>> {
+    fn needs_if(&self, met: bool) -> Needs<'_> {
         match self {
             Filter::Not(filter) => filter.needs_if(!met),
-            Filter::All(filters) if met => filters.iter().flat_map(Filter::all_needs).collect(),
-            Filter::Any(filters) if !met => filters.iter().flat_map(|f| f.needs_if(false)).collect(),
-            Filter::All(filters) | Filter::Any(filters) => one_of(filters, met),
-            Filter::Attribute(attribute) if met => {
-                let name = attribute.name();
-                let need = match attribute.wanted() {
-                    Wanted::Text(text) => Some(Need { name, cut: Cut::Whole, texts: vec![text] }),
-                    Wanted::Prefix(text) => Need::new(name, Cut::First, text),
-                    Wanted::Suffix(text) => Need::new(name, Cut::Last, text),
-                    Wanted::Something => None,
-                };
-                need.into_iter().collect()
-            }
-            Filter::Cesql(expression) if met => {
-                if let Some((name, begins, ends)) = expression.ends() {
-                    let both = [Need::new(name, Cut::First, begins), Need::new(name, Cut::Last, ends)];
-                    return both.into_iter().flatten().collect();
+            // Not any: all not. Not all: any not.
+            Filter::All(filters) if met => of_all(filters, met),
+            Filter::Any(filters) if !met => of_all(filters, met),
+            Filter::All(filters) | Filter::Any(filters) => of_one(filters, met),
+            Filter::Attribute(attribute) if met => match attribute.wanted() {
+                Wanted::Text(text) => Needs::from([((attribute.name(), Cut::Whole), vec![&**text])]),
+                Wanted::Prefix(text) => ends(attribute.name(), text, ""),
+                Wanted::Suffix(text) => ends(attribute.name(), "", text),
+                Wanted::Something => Needs::new(),
+            },
+            Filter::Cesql(expression) if met => match expression.ends() {
+                Some((name, begins, ends_in)) => ends(name, begins, ends_in),
+                None => {
+                    let each = expression.wanted().into_iter();
+                    each.map(|(name, texts)| ((name, Cut::Whole), texts)).collect()
                 }
-                let mut names = Vec::new();
-                expression.attributes(|name| names.push(name));
-                names.sort_unstable();
-                names.dedup();
-                let wanted = |name| Some(Need { name, cut: Cut::Whole, texts: expression.wants(name)? });
-                names.into_iter().filter_map(wanted).collect()
-            }
-            Filter::Attribute(_) | Filter::Cesql(_) => Vec::new(),
+            },
+            Filter::Attribute(_) | Filter::Cesql(_) => Needs::new(),
         }
     }
 
@@ -88,7 +76,7 @@ impl Filter {
             Filter::All(filters) => matches!(filters.as_slice(), [one] if one.is_equality(name)),
             Filter::Any(filters) => filters.iter().all(|filter| filter.is_equality(name)),
             Filter::Not(_) => false,
-            Filter::Cesql(expression) => expression.is_one_of(name).is_some(),
+            Filter::Cesql(expression) => expression.one_of().is_some_and(|(found, _)| found == name),
         }
     }
 
@@ -112,15 +100,31 @@ impl Filter {
     }
 }
 
+/// Every text begins and ends with nothing.
+fn ends<'f>(name: &'f str, begins: &'f str, ends: &'f str) -> Needs<'f> {
+    let both = [(Cut::First(begins.len()), begins), (Cut::Last(ends.len()), ends)];
+    let each = both.into_iter().filter(|(_, text)| !text.is_empty());
+    each.map(|(cut, text)| ((name, cut), vec![text])).collect()
+}
+
+fn of_all(filters: &[Filter], met: bool) -> Needs<'_> {
+    let mut all = Needs::new();
+    for (key, texts) in filters.iter().flat_map(|filter| filter.needs_if(met)) {
+        match all.entry(key) {
+            Entry::Vacant(entry) => drop(entry.insert(texts)),
+            Entry::Occupied(mut entry) if texts.len() < entry.get().len() => drop(entry.insert(texts)),
+            Entry::Occupied(_) => {}
+        }
+    }
+    all
+}
+
 /// What holds whichever of the filters it is.
-fn one_of(filters: &[Filter], met: bool) -> Vec<Need<'_>> {
+fn of_one(filters: &[Filter], met: bool) -> Needs<'_> {
     let mut each = filters.iter().map(|filter| filter.needs_if(met));
     let mut common = each.next().unwrap_or_default();
-    for needs in each {
-        common.retain_mut(|need| {
-            let same = needs.iter().find(|other| need.is_of(other));
-            same.inspect(|other| need.texts.extend(&other.texts)).is_some()
-        });
+    for mut needs in each {
+        common.retain(|key, texts| needs.remove(key).map(|more| texts.extend(more)).is_some());
     }
     common
 }
@@ -168,7 +172,7 @@ mod tests {
             (!!exact("a"), vec!["type Whole a"]),
             (
                 !Filter::any([!exact("a"), !Filter::prefix(pair("b"))]),
-                vec!["type Whole a", "type First(1) b"],
+                vec!["type First(1) b", "type Whole a"],
             ),
             (!Filter::all([!exact("a"), !exact("b")]), vec!["type Whole a b"]),
             (
@@ -178,7 +182,7 @@ mod tests {
             (Filter::any([Filter::prefix(pair("ab")), Filter::prefix(pair("c"))]), vec![]),
             (Filter::any([exact("a"), cesql("x = 1")]), vec![]),
             (!exact("a"), vec![]),
-            (cesql("type LIKE 'a%b'"), vec!["type First(1) a", "type Last(1) b"]),
+            (cesql("type LIKE 'a%b'"), vec!["type Last(1) b", "type First(1) a"]),
             (cesql("type IN ('a', 'b') AND EXISTS x"), vec!["type Whole a b"]),
             (
                 cesql("(type = 'a' OR type = 'b') AND region = 'eu'"),

@@ -199,7 +199,7 @@ proptest! {
         }
         if expression.matches(&event) {
             prop_assert!(expression.conjuncts().iter().all(|part| part.matches(&event)));
-            if let (Some(all), Some(Value::String(ty))) = (expression.wants("type"), event.get("type")) {
+            if let (Some(all), Some(Value::String(ty))) = (expression.wanted().get("type"), event.get("type")) {
                 prop_assert!(all.contains(&&**ty), "{}: {} is none of {:?}", expression, ty, all);
             }
         } else {

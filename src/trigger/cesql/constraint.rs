@@ -1,49 +1,57 @@
-//! What must hold of one attribute for an expression to be true: what an index can use.
+//! What must hold of attributes for an expression to be true: what an index can use.
+
+use std::collections::BTreeMap;
 
 use super::Value;
 use super::ast::{Expr, Level, Link, Node, Operator};
 use super::check::CORE;
 
-/// The texts of which `name` must be one, in every event of which `expr` is true; `None`: nothing is known of it.
-pub(super) fn wanted<'e>(expr: &'e Expr, name: &str) -> Option<Vec<&'e str>> {
-    if let Some(texts) = equality(expr, name) {
-        return Some(texts);
+/// Attributes, and of each the texts of which it must be one. Its size is at most that of the expression.
+pub(super) type Wanted<'e> = BTreeMap<&'e str, Vec<&'e str>>;
+
+/// What must hold in every event of which `expr` is true, as far as it is known.
+pub(super) fn wanted(expr: &Expr) -> Wanted<'_> {
+    if let Some(one) = one_of(expr) {
+        return Wanted::from([one]);
     }
-    match &expr.node {
-        Node::Chain { first, links } => match links.as_slice() {
-            [link] if link.operator.level() == Level::Comparison => None,
-            links => {
-                let mut all = wanted(first, name);
-                for link in links {
-                    let next = wanted(&link.operand, name);
-                    all = match link.operator {
-                        Operator::And => all.or(next),
-                        // One of both must be true.
-                        Operator::Or | Operator::Xor => all.zip(next).map(|(all, next)| [all, next].concat()),
-                        _ => return None,
-                    };
-                }
-                all
-            }
-        },
-        _ => None,
+    let Node::Chain { first, links } = &expr.node else { return Wanted::new() };
+    if links.iter().any(|link| link.operator.level() != Level::Logic) {
+        return Wanted::new();
     }
+    let mut all = wanted(first);
+    for link in links {
+        let mut next = wanted(&link.operand);
+        if link.operator == Operator::And {
+            all.extend(next);
+        } else {
+            // One of both must be true.
+            all.retain(|name, texts| next.remove(name).map(|more| texts.extend(more)).is_some());
+        }
+    }
+    all
 }
 
-/// The same where `expr` asks for nothing else.
-pub(super) fn equality<'e>(expr: &'e Expr, name: &str) -> Option<Vec<&'e str>> {
-    let is_it = |expr: &Expr| matches!(&expr.node, Node::Attribute(attribute) if **attribute == *name);
+/// The attribute and the texts of which it must be one, if that is all that `expr` asks.
+pub(super) fn one_of(expr: &Expr) -> Option<(&str, Vec<&str>)> {
     match &expr.node {
         // What is in the set, or stands on the left, becomes of the attribute's type: of an extension that came as a number,
         // '05' is 5. The others are texts.
-        Node::In { operand, set, negated: false } if is_it(operand) && CORE.contains(&name) => {
-            set.iter().map(text).collect()
+        Node::In { operand, set, negated: false } => {
+            let name = attribute(operand).filter(|name| CORE.contains(name))?;
+            Some((name, set.iter().map(text).collect::<Option<_>>()?))
         }
         Node::Chain { first, links } => match links.as_slice() {
             // The type of the right operand decides: a text on the right is compared as text.
-            [link] if link.operator == Operator::Equal && is_it(first) => Some(vec![text(&link.operand)?]),
-            [link] if link.operator == Operator::Equal && is_it(&link.operand) && CORE.contains(&name) => {
-                Some(vec![text(first)?])
+            [Link { operator: Operator::Equal, operand }] => match (attribute(first), text(operand)) {
+                (Some(name), Some(text)) => Some((name, vec![text])),
+                _ => Some((attribute(operand).filter(|name| CORE.contains(name))?, vec![text(first)?])),
+            },
+            links if links.iter().all(|link| link.operator == Operator::Or) => {
+                let (name, mut texts) = one_of(first)?;
+                for link in links {
+                    texts.extend(one_of(&link.operand).filter(|(other, _)| *other == name)?.1);
+                }
+                Some((name, texts))
             }
             _ => None,
         },
@@ -70,6 +78,13 @@ pub(super) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
                 .collect()
         }
         _ => vec![expr],
+    }
+}
+
+fn attribute(expr: &Expr) -> Option<&str> {
+    match &expr.node {
+        Node::Attribute(name) => Some(name),
+        _ => None,
     }
 }
 
@@ -105,11 +120,11 @@ mod tests {
             ("source = 'a'", None),
             ("a1 = '5'", None),
         ] {
-            assert_eq!(wanted(&parse(text).unwrap(), "type"), expected, "{text}");
+            assert_eq!(wanted(&parse(text).unwrap()).remove("type"), expected, "{text}");
         }
         // What came as the number 5 is equal to '05' there, and not here.
         for (text, expected) in [("a = '05'", Some(vec!["05"])), ("'05' = a", None), ("a IN ('05')", None)] {
-            assert_eq!(wanted(&parse(text).unwrap(), "a"), expected, "{text}");
+            assert_eq!(wanted(&parse(text).unwrap()).remove("a"), expected, "{text}");
         }
     }
 

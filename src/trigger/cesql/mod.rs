@@ -38,8 +38,9 @@ pub use span::Span;
 pub use steps::Step;
 pub use value::{Type, Value};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use ast::Expr;
 use evaluate::Evaluator;
@@ -53,7 +54,7 @@ pub trait Attributes {
 /// An expression, ready to be evaluated as often as wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expression {
-    text: Box<str>,
+    text: Arc<str>,
     root: Expr,
 }
 
@@ -96,9 +97,9 @@ impl Expression {
         &self.text
     }
 
-    /// The texts of which the attribute must be one in every event that matches; `None`: nothing is known of it.
-    pub fn wants(&self, attribute: &str) -> Option<Vec<&str>> {
-        constraint::wanted(&self.root, attribute)
+    /// Attributes, and of each the texts of which it must be one in every event that matches.
+    pub fn wanted(&self) -> BTreeMap<&str, Vec<&str>> {
+        constraint::wanted(&self.root)
     }
 
     /// Expressions that all match where this one does, and only there. They say less each, and can be asked one by one.
@@ -121,9 +122,9 @@ impl Expression {
         claims::equality(&self.root)
     }
 
-    /// The same where the expression asks for nothing else.
-    pub fn is_one_of(&self, attribute: &str) -> Option<Vec<&str>> {
-        constraint::equality(&self.root, attribute)
+    /// The attribute and the texts of which it must be one, if that is all it asks.
+    pub fn one_of(&self) -> Option<(&str, Vec<&str>)> {
+        constraint::one_of(&self.root)
     }
 
     /// Of `a LIKE 'x%y'` and nothing else: the attribute, what it must begin with, and what it must end with.

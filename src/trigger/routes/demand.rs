@@ -7,7 +7,7 @@ use super::super::need::{Cut, Need};
 /// event.
 pub(super) const STEADY: [&str; 5] = ["type", "source", "dataschema", "datacontenttype", "specversion"];
 
-/// Under more than so many texts a trigger is not written down.
+/// Under more than so many texts a trigger is not written down, in all lists together.
 const MAX_TEXTS: usize = 4_096;
 
 /// All parts must match.
@@ -57,11 +57,12 @@ fn is_steady(filter: &Filter) -> bool {
     steady
 }
 
-/// All by which a trigger may be looked up below its type and source.
-pub(super) fn needs<'f>(steady: &'f Filter, varying: Option<&'f Filter>) -> Vec<Need<'f>> {
+/// All by which a trigger that is in so many lists may be looked up in each.
+pub(super) fn needs<'f>(steady: &'f Filter, varying: Option<&'f Filter>, lists: usize) -> Vec<Need<'f>> {
     let all = steady.all_needs().into_iter().chain(varying.into_iter().flat_map(Filter::all_needs));
     let above = |need: &Need<'_>| need.cut == Cut::Whole && matches!(need.name, "type" | "source");
-    let mut needs: Vec<Need<'_>> = all.filter(|need| !above(need) && need.texts.len() <= MAX_TEXTS).collect();
+    let mut needs: Vec<Need<'_>> =
+        all.filter(|need| !above(need) && need.texts.len() * lists <= MAX_TEXTS).collect();
     for need in &mut needs {
         need.texts.sort_unstable();
         need.texts.dedup();

@@ -76,8 +76,10 @@ impl Index {
         let mut known: [HashSet<Box<str>>; 2] = Default::default();
         for (member, (number, filter)) in (0..).zip(triggers) {
             let Demand { types, sources, steady, varying } = Demand::of(filter);
-            for ty in each(types.as_deref()) {
-                for source in each(sources.as_deref()) {
+            let above = [each(types.as_deref()), each(sources.as_deref())];
+            index.triggers.push(Trigger::new(number, steady, varying, above[0].len() * above[1].len()));
+            for &ty in &above[0] {
+                for &source in &above[1] {
                     let next = u32::try_from(members.len()).expect("lists are far fewer than u32");
                     let list = index.types.list(ty, source, next) as usize;
                     members.resize_with(members.len().max(list + 1), Vec::new);
@@ -86,12 +88,11 @@ impl Index {
             }
             known[0].extend(types.into_iter().flatten());
             known[1].extend(sources.into_iter().flatten());
-            let varying = (!varying.is_empty()).then(|| Filter::all(varying));
-            index.triggers.push(Trigger { number, steady: Filter::all(steady), varying });
         }
         index.key = key(&index.triggers, known);
-        let lists = members.into_iter().map(|members| List::new(members, &index.triggers, questions));
-        index.lists = lists.collect();
+        let needs: Vec<_> = index.triggers.iter().map(Trigger::needs).collect();
+        let list = |members| List::new(members, &index.triggers, &needs, questions);
+        index.lists = members.into_iter().map(list).collect();
         index.effort = index.effort();
         index
     }

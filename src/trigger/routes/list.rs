@@ -1,8 +1,9 @@
 //! Triggers that stand under the same type and source, by how they are found there.
 
-use foldhash::HashMap;
-
 use std::cmp::Reverse;
+use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::super::Filter;
 use super::super::need::{Cut, Need};
@@ -20,9 +21,24 @@ pub(super) struct Trigger {
     pub steady: Filter,
     /// `None`: those decide it.
     pub varying: Option<Filter>,
+    /// The attributes that it asks for then, in order.
+    names: Arc<[Box<str>]>,
+    /// In so many lists it stands.
+    lists: usize,
 }
 
 impl Trigger {
+    pub(super) fn new(number: u32, steady: Vec<Filter>, varying: Vec<Filter>, lists: usize) -> Trigger {
+        let varying = (!varying.is_empty()).then(|| Filter::all(varying));
+        let names = varying.as_ref().map(names).unwrap_or_default().into();
+        Trigger { number, steady: Filter::all(steady), varying, names, lists }
+    }
+
+    /// All by which it may be looked up in each of its lists.
+    pub(super) fn needs(&self) -> Vec<Need<'_>> {
+        needs(&self.steady, self.varying.as_ref(), self.lists)
+    }
+
     pub(super) fn is_met(&self, event: &Event<'_>) -> bool {
         self.steady.matches(event) && self.is_met_by_others(event)
     }
@@ -66,7 +82,7 @@ struct Shelf {
 pub(super) struct Group {
     /// What these attributes say.
     pub question: u32,
-    pub names: Vec<Box<str>>,
+    pub names: Arc<[Box<str>]>,
     pub triggers: Vec<u32>,
 }
 
@@ -79,16 +95,18 @@ impl Shelf {
 }
 
 /// A trigger and the texts that it is found by.
-type Wanting<'a> = (u32, Vec<&'a str>);
+type Wanting<'a> = (u32, &'a [&'a str]);
 
 impl List {
-    /// Each trigger goes where it is found best. `questions`: counts those whose answers can be remembered.
-    pub(super) fn new(members: Vec<u32>, triggers: &[Trigger], questions: &mut u32) -> List {
+    /// Each trigger goes where it is found best. `needs`: of each. `questions`: counts those whose answers can be remembered.
+    pub(super) fn new(
+        members: Vec<u32>,
+        triggers: &[Trigger],
+        needs: &[Vec<Need<'_>>],
+        questions: &mut u32,
+    ) -> List {
         let mut list = List::default();
-        let needs_of = |member: u32| {
-            let Trigger { steady, varying, .. } = &triggers[member as usize];
-            needs(steady, varying.as_ref())
-        };
+        let needs_of = |member: u32| &needs[member as usize];
         let mut asking: HashMap<(&str, Cut, &str), usize> = HashMap::default();
         for need in members.iter().flat_map(|&member| needs_of(member)) {
             need.texts.iter().for_each(|text| *asking.entry((need.name, need.cut, text)).or_default() += 1);
@@ -97,12 +115,12 @@ impl List {
         let mut rest = Vec::new();
         for member in members {
             // The one that fewest others share; else the one that says most.
-            let shared = |need: &Need<'_>| {
+            let shared = |need: &&Need<'_>| {
                 let each = need.texts.iter().map(|text| asking[&(need.name, need.cut, *text)]);
                 (each.max(), Reverse(need.cut))
             };
-            match needs_of(member).into_iter().min_by_key(shared) {
-                Some(need) => shelves.entry((need.name, need.cut)).or_default().push((member, need.texts)),
+            match needs_of(member).iter().min_by_key(shared) {
+                Some(need) => shelves.entry((need.name, need.cut)).or_default().push((member, &need.texts)),
                 None => rest.push(member),
             }
         }
@@ -113,19 +131,18 @@ impl List {
             }
             let mut texts: HashMap<Box<str>, Vec<u32>> = HashMap::default();
             for (member, wanted) in found {
-                wanted.into_iter().for_each(|text| texts.entry(text.into()).or_default().push(member));
+                wanted.iter().for_each(|&text| texts.entry(text.into()).or_default().push(member));
             }
             let shelf = Shelf { name: name.into(), cut, texts };
             if STEADY.contains(&name) { list.by_steady.push(shelf) } else { list.by_varying.push(shelf) }
         }
-        let mut groups: HashMap<Vec<Box<str>>, Vec<u32>> = HashMap::default();
+        let mut groups: HashMap<Arc<[Box<str>]>, Vec<u32>> = HashMap::default();
         for member in rest {
             let trigger = &triggers[member as usize];
-            match &trigger.varying {
-                Some(varying) if is_always(&trigger.steady) => {
-                    groups.entry(names(varying)).or_default().push(member);
-                }
-                _ => list.screened.push(member),
+            if trigger.varying.is_some() && is_always(&trigger.steady) {
+                groups.entry(trigger.names.clone()).or_default().push(member);
+            } else {
+                list.screened.push(member);
             }
         }
         list.groups.extend(groups.into_iter().map(|(names, triggers)| {
