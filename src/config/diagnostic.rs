@@ -77,7 +77,9 @@ impl Diagnostics {
         span: Span,
         message: impl Into<String>,
     ) -> Added<'_> {
-        let line = text.line(span.line).filter(|line| !names_a_secret(line));
+        // Of what is only counted no line is looked at: all that is wrong may stand on one, and that may be long.
+        let kept = self.counts[severity as usize] < KEPT;
+        let line = text.line(span.line).filter(|line| kept && !names_a_secret(line));
         let excerpt = line.map(str::to_owned);
         self.push(Diagnostic {
             severity,
