@@ -13,7 +13,8 @@ use super::table::duration;
 use super::{documents, input};
 use crate::config::{Config, Function};
 use crate::event::{Uid, structured};
-use crate::function::{Answer, Called, Engine, FunctionIndex, Limits, Module, Pool, answer};
+use crate::function::{Answer, Called, Engine, FunctionIndex, Pool, answer};
+use crate::worker::set;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -51,9 +52,8 @@ impl Invoke {
         structured::encode(&event, &mut event_json);
 
         let engine = Engine::start(&settings.function_cache).map_err(Failed::error)?;
-        let limits = Limits::of(&function.limits, &settings);
-        let module =
-            Module::load(&engine, &self.function, &function.module, limits).map_err(Failed::error)?;
+        let module = set::load_one(&engine, &settings, function)
+            .map_err(|problems| Failed::error(problems.join("\n")))?;
         let mut pool = Pool::new(&engine, [module]);
         let called = pool.call(FunctionIndex(0), &event_json);
         self.report(&called, &function.name)

@@ -65,7 +65,7 @@ impl Run {
         ];
         let (settings, of_settings) = self.options.load(&more)?;
         let paths = documents::paths(&self.paths, &settings).to_vec();
-        let mut found = Found::read_whole(&paths, TRIES);
+        let mut found = Found::read_whole(&paths, &settings.secrets_dir, TRIES);
         documents::look_for_triggers(&paths, &mut found.loaded);
         let judged = documents::judge(&of_settings, &found.loaded);
         let mistaken = judged.is_err();

@@ -1,4 +1,4 @@
-//! The Function document: a WebAssembly module, the Services it stands for, and what it may use.
+//! The Function document: a WebAssembly module, the Services it stands for, what it is told and what it may use.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +9,8 @@ use super::modules;
 use super::reader::{self, Fields};
 use super::reference::Named;
 use super::settings::{self, Bytes, Value};
+use super::text::Span;
+use super::told;
 
 /// What a function may use; `None`: as much as the worker's settings say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,9 +28,12 @@ pub struct FunctionLimits {
 pub(super) struct Draft {
     /// `None`: reported.
     pub module: Option<modules::Named>,
+    pub script: Option<modules::Named>,
     pub serves: Vec<Named>,
     pub tenant: Option<String>,
     pub limits: FunctionLimits,
+    pub config: told::Table,
+    pub environment: told::Table,
 }
 
 pub(super) fn read(
@@ -38,11 +43,13 @@ pub(super) fn read(
 ) -> Option<Draft> {
     let mut spec = document.required_map("spec", report)?;
     let module = module(&mut spec, report);
+    let script = script(&mut spec, report);
     let serves = serves(&mut spec, metadata.namespace(), report);
     let tenant = spec.string("tenant", report).map(str::to_owned);
     let limits = limits(&mut spec, report);
+    let (config, environment) = (told::config(&mut spec, report), told::environment(&mut spec, report));
     spec.finish(report);
-    Some(Draft { module, serves, tenant, limits })
+    Some(Draft { module, script, serves, tenant, limits, config, environment })
 }
 
 fn limits(spec: &mut Fields<'_>, report: &mut Report<'_>) -> FunctionLimits {
@@ -80,8 +87,21 @@ fn module(spec: &mut Fields<'_>, report: &mut Report<'_>) -> Option<modules::Nam
         report.error(span, "Function.spec.module is empty").help("write the path of a .wasm file");
         return None;
     }
+    Some(beside(text, span, report))
+}
+
+fn script(spec: &mut Fields<'_>, report: &mut Report<'_>) -> Option<modules::Named> {
+    let (text, span) = spec.spanned(told::SCRIPT, report)?;
+    if text.is_empty() {
+        report.error(span, "Function.spec.script is empty").help("write the path of the script's file");
+        return None;
+    }
+    Some(beside(text, span, report))
+}
+
+fn beside(text: &str, span: Span, report: &Report<'_>) -> modules::Named {
     let folder = Path::new(&*report.text().name).parent().unwrap_or(Path::new("")).to_owned();
-    Some(modules::Named { path: folder.join(text), place: report.place(span) })
+    modules::Named { path: folder.join(text), place: report.place(span) }
 }
 
 fn serves(spec: &mut Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Vec<Named> {

@@ -75,8 +75,11 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
                     .and_then(|draft| draft.module.as_ref())
                     .map(|m| m.path.clone())
                     .unwrap_or_default(),
+                script: draft.and_then(|draft| draft.script.as_ref()).map(|script| script.path.clone()),
                 tenant: draft.and_then(|d| d.tenant.clone()).unwrap_or_else(|| document.namespace.clone()),
                 limits: draft.map(|draft| draft.limits).unwrap_or_default(),
+                config: draft.map(|draft| draft.config.clone()).unwrap_or_default(),
+                environment: draft.map(|draft| draft.environment.clone()).unwrap_or_default(),
             }
         })
         .collect();

@@ -50,6 +50,7 @@ pub mod test;
 mod text;
 mod texts;
 mod tls;
+mod told;
 mod topic;
 mod trigger;
 mod yaml;
@@ -79,6 +80,7 @@ pub use test::Test;
 pub use text::Place;
 pub use texts::Texts;
 pub use tls::{Certificate, Tls};
+pub use told::{SCRIPT, Told};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -173,8 +175,12 @@ pub struct Function {
     pub namespace: String,
     pub name: String,
     pub module: PathBuf,
+    /// The file whose text it finds in its configuration, under [`SCRIPT`].
+    pub script: Option<PathBuf>,
     pub tenant: String,
     pub limits: FunctionLimits,
+    pub config: BTreeMap<String, Told>,
+    pub environment: BTreeMap<String, Told>,
 }
 
 pub struct Loaded {
@@ -187,7 +193,7 @@ pub struct Loaded {
     pub checklist: Diagnostics,
     /// The files that were read.
     pub files: Vec<PathBuf>,
-    /// The modules that they name, there or not.
+    /// The modules and scripts that they name, there or not.
     pub modules: Vec<PathBuf>,
 }
 

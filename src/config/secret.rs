@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const MAX_BYTES: u64 = 64 << 10;
 
@@ -33,7 +33,7 @@ impl fmt::Display for Secret {
 }
 
 /// Which secret: a name and a key, as a Kubernetes Secret mounted as a directory has them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SecretRef {
     name: String,
     key: String,
@@ -57,9 +57,14 @@ impl SecretRef {
         (good(name) && good(key)).then(|| SecretRef { name: name.into(), key: key.into() })
     }
 
+    /// The file that it is in, if there is one.
+    pub fn path(&self, folder: &Path) -> PathBuf {
+        folder.join(&self.name).join(&self.key)
+    }
+
     /// From `<folder>/<name>/<key>`, else from the environment.
     pub fn resolve(&self, folder: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Secret, String> {
-        let path = folder.join(&self.name).join(&self.key);
+        let path = self.path(folder);
         let value = match std::fs::File::open(&path) {
             Ok(file) => {
                 let mut value = String::new();

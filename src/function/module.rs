@@ -65,9 +65,10 @@ impl Module {
         path: &Path,
         wasm: &[u8],
         limits: Limits,
+        surroundings: Surroundings,
     ) -> Result<Arc<Module>, LoadError> {
         let refused = |problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem };
-        Module::made(engine, name, Code::Metered(wasm), limits, Surroundings::of(name)).map_err(refused)
+        Module::made(engine, name, Code::Metered(wasm), limits, surroundings).map_err(refused)
     }
 
     fn made(
@@ -103,6 +104,11 @@ impl Module {
 
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// What it is told besides its events.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
     }
 
     pub fn digest(&self) -> &[u8; blake3::OUT_LEN] {

@@ -12,7 +12,7 @@ pub struct Change {
     pub added: Vec<String>,
     pub changed: Vec<String>,
     pub removed: Vec<String>,
-    /// Functions that are new, or have another module or other limits.
+    /// Functions that are new, have another module or other limits, or are told something else.
     pub functions: Vec<String>,
     /// Of these, those that had to be compiled.
     pub compiled: usize,

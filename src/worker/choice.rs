@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::in_force::Refused;
 use super::last_good::LastGood;
 use super::set::{Found, Problems, Set};
+use super::told::Secrets;
 use super::watch::{Begun, Places};
 use crate::config::Settings;
 use crate::function::{Engine, Module};
@@ -32,7 +33,8 @@ pub struct Choice {
 pub struct Seen {
     fingerprint: crate::config::Fingerprint,
     is_whole: bool,
-    modules: Vec<PathBuf>,
+    beside: Vec<PathBuf>,
+    secrets: Secrets,
 }
 
 impl Start {
@@ -42,7 +44,8 @@ impl Start {
         let seen = Seen {
             fingerprint: found.fingerprint.clone(),
             is_whole: found.is_whole,
-            modules: found.loaded.modules.clone(),
+            beside: found.beside.clone(),
+            secrets: found.secrets.clone(),
         };
         let digest = found.digest;
         let problems = match found.set(select).and_then(|set| compiled(engine, settings, set)) {
@@ -53,7 +56,7 @@ impl Start {
             return Err(problems);
         }
         let none = || vec!["--last-good: no set has been in force here before".to_owned()];
-        let set = kept.load(select).and_then(|set| set.ok_or_else(none));
+        let set = kept.load(settings).and_then(|set| set.ok_or_else(none));
         let (set, modules) = set.and_then(|set| compiled(engine, settings, set)).map_err(|why| {
             let why = why.into_iter().map(|why| format!("and the last good set can't take its place: {why}"));
             problems.iter().cloned().chain(why).collect::<Problems>()
@@ -74,9 +77,9 @@ impl Start {
 
 impl Choice {
     pub fn begun(self) -> Begun {
-        let Seen { fingerprint, is_whole, modules } = self.seen;
-        let refused = self.refused.map(|refused| refused.set);
-        Begun { set: self.set, fingerprint, is_whole, modules, refused }
+        let Seen { fingerprint, is_whole, beside, secrets } = self.seen;
+        let refused = self.refused.map(|refused| (refused.set, secrets));
+        Begun { set: self.set, fingerprint, is_whole, beside, refused }
     }
 }
 

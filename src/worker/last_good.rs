@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::set::{Digest, Problems, Set, Wasm};
-use crate::config::{Selector, Texts};
+use crate::config::{Settings, Texts};
 
 /// Of what is written here.
 const FORMAT: u32 = 1;
@@ -31,6 +31,7 @@ struct Index {
     format: u32,
     set: String,
     documents: Vec<Document>,
+    /// And scripts.
     modules: Vec<Module>,
 }
 
@@ -61,7 +62,7 @@ impl LastGood {
         let mut names = BTreeSet::from([INDEX.to_owned()]);
         let mut modules = Vec::new();
         for (path, wasm) in &set.modules {
-            let name = file_of(&wasm.digest);
+            let name = file_of(path, &wasm.digest);
             let file = self.directory.join(&name);
             // What is damaged in it shows when it is read.
             if !fs::metadata(&file).is_ok_and(|found| found.len() == wasm.bytes.len() as u64) {
@@ -95,7 +96,7 @@ impl LastGood {
     }
 
     /// `None`: none has ever been kept here.
-    pub fn load(&self, select: &Selector) -> Result<Option<Set>, Problems> {
+    pub fn load(&self, settings: &Settings) -> Result<Option<Set>, Problems> {
         let path = self.directory.join(INDEX);
         let wrong = |path: &Path, why: &dyn std::fmt::Display| vec![format!("{}: {why}", path.display())];
         let text = match fs::read(&path) {
@@ -108,7 +109,7 @@ impl LastGood {
         for module in index.modules {
             let digest = Digest::parse(&module.digest);
             let digest = digest.ok_or_else(|| wrong(&path, &"a module's digest is none"))?;
-            let file = self.directory.join(file_of(&digest));
+            let file = self.directory.join(file_of(&module.path, &digest));
             let wasm = Wasm::of(fs::read(&file).map_err(|error| wrong(&file, &error))?);
             if wasm.digest != digest {
                 return Err(wrong(&file, &"it is damaged: its digest is another"));
@@ -116,7 +117,7 @@ impl LastGood {
             kept.insert(module.path, (file, wasm));
         }
         let texts = Texts::of(index.documents.iter().map(|d| (d.name.as_str(), d.content.as_str())));
-        let set = Set::kept(texts, kept, select)?;
+        let set = Set::kept(texts, kept, settings)?;
         if set.digest.whole() != index.set {
             return Err(wrong(&path, &"it is damaged: its digest is another"));
         }
@@ -124,8 +125,11 @@ impl LastGood {
     }
 }
 
-fn file_of(module: &Digest) -> String {
-    format!("{}.wasm", module.whole())
+/// What it is stays to be seen from its name.
+fn file_of(named: &Path, digest: &Digest) -> String {
+    let plain = |end: &&str| end.len() <= 16 && end.bytes().all(|b| b.is_ascii_alphanumeric());
+    let end = named.extension().and_then(|end| end.to_str()).filter(plain).unwrap_or("file");
+    format!("{}.{end}", digest.whole())
 }
 
 fn read(text: &[u8]) -> Result<Index, String> {
@@ -143,6 +147,7 @@ fn read(text: &[u8]) -> Result<Index, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Selector;
     use crate::worker::set::Found;
 
     fn documents(name: &str, module: &str) -> String {
@@ -163,7 +168,7 @@ mod tests {
         fn set(&self, name: &str, module: &str) -> Set {
             fs::write(self.path(&format!("{module}.wasm")), module).unwrap();
             fs::write(self.path("d.yaml"), documents(name, module)).unwrap();
-            Found::read(&[self.path("d.yaml")]).set(&Selector::default()).unwrap()
+            Found::read(&[self.path("d.yaml")], Path::new("secrets")).set(&Selector::default()).unwrap()
         }
 
         fn kept(&self) -> Vec<String> {
@@ -181,7 +186,7 @@ mod tests {
         let data = home.path("data");
         fs::create_dir(&data).unwrap();
         let mut last_good = LastGood::of(&data);
-        assert!(last_good.load(&Selector::default()).unwrap().is_none());
+        assert!(last_good.load(&Settings::defaults()).unwrap().is_none());
         for (name, module) in [("one", "m"), ("two", "m"), ("three", "n"), ("three", "n")] {
             let set = home.set(name, module);
             last_good.keep(&set).unwrap();
@@ -189,14 +194,14 @@ mod tests {
             assert_eq!(home.kept(), [format!("{digest}.wasm"), INDEX.to_owned()]);
             fs::remove_file(home.path("d.yaml")).unwrap();
             fs::remove_file(home.path(&format!("{module}.wasm"))).unwrap();
-            let found = LastGood::of(&data).load(&Selector::default()).unwrap().unwrap();
+            let found = LastGood::of(&data).load(&Settings::defaults()).unwrap().unwrap();
             assert_eq!((found.digest, found.config.triggers[0].name.as_str()), (set.digest, name));
             assert_eq!(&*found.wasm[0].bytes, module.as_bytes());
         }
         // A kept set may be kept again.
-        let set = LastGood::of(&data).load(&Selector::default()).unwrap().unwrap();
+        let set = LastGood::of(&data).load(&Settings::defaults()).unwrap().unwrap();
         LastGood::of(&data).keep(&set).unwrap();
-        assert_eq!(LastGood::of(&data).load(&Selector::default()).unwrap().unwrap().digest, set.digest);
+        assert_eq!(LastGood::of(&data).load(&Settings::defaults()).unwrap().unwrap().digest, set.digest);
     }
 
     #[test]
@@ -208,7 +213,7 @@ mod tests {
         last_good.keep(&set).unwrap();
         fs::write(data.join("last-good").join(UNFINISHED), "half").unwrap();
         fs::write(data.join("last-good/left.wasm"), "of a set that was not finished").unwrap();
-        assert_eq!(LastGood::of(&data).load(&Selector::default()).unwrap().unwrap().digest, set.digest);
+        assert_eq!(LastGood::of(&data).load(&Settings::defaults()).unwrap().unwrap().digest, set.digest);
         last_good.keep(&home.set("two", "m")).unwrap();
         assert_eq!(home.kept().len(), 2);
 
@@ -221,14 +226,14 @@ mod tests {
             ("kind: Trigger", "kind: Tigger", "unknown kind 'Tigger'"),
         ] {
             fs::write(&index, whole.replacen(from, to, 1)).unwrap();
-            let problems = last_good.load(&Selector::default()).unwrap_err().join("\n");
+            let problems = last_good.load(&Settings::defaults()).unwrap_err().join("\n");
             assert!(problems.contains(why), "{problems}");
         }
         fs::write(&index, whole).unwrap();
-        let module = data.join("last-good").join(file_of(&set.wasm[0].digest));
+        let module = data.join("last-good").join(file_of(Path::new("m.wasm"), &set.wasm[0].digest));
         fs::write(&module, "x").unwrap();
-        assert!(last_good.load(&Selector::default()).unwrap_err()[0].contains("damaged"));
+        assert!(last_good.load(&Settings::defaults()).unwrap_err()[0].contains("damaged"));
         fs::remove_file(module).unwrap();
-        assert!(last_good.load(&Selector::default()).is_err());
+        assert!(last_good.load(&Settings::defaults()).is_err());
     }
 }

@@ -45,6 +45,7 @@ pub mod shutdown;
 pub mod start;
 pub mod stillness;
 pub mod tasks;
+mod told;
 pub mod watch;
 
 pub use choice::Start;

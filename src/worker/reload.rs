@@ -14,6 +14,7 @@ use super::errand::Replays;
 use super::in_force::{InForce, Refused, Standing};
 use super::selection;
 use super::set::{Digest, Problems, Set};
+use super::told::Secrets;
 use crate::config::{Config, Settings};
 use crate::event::Uid;
 use crate::function::{self, Engine};
@@ -27,6 +28,7 @@ pub struct Reload {
     pub left_out: BTreeSet<Uid>,
     /// What is in force.
     pub config: Config,
+    pub secrets: Secrets,
     pub deployment: Arc<Deployment>,
     pub in_force: Arc<InForce>,
     pub brokers: Brokers,
@@ -67,6 +69,7 @@ impl Reload {
         let standing = Standing { reloads, ..standing_of(&set.config, set.digest, &self.settings) };
         self.in_force.replace(standing);
         self.config = set.config.clone();
+        self.secrets = set.secrets.clone();
         self.deployment = deployment;
         tracing::info!(
             set = %set.digest,

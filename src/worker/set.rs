@@ -2,14 +2,15 @@
 //! not at all.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::told::{self, Secrets};
 use crate::config::{
     Config, Diagnostic, Diagnostics, Fingerprint, Function, Loaded, Modules, Selector, Settings, Severity,
     Texts,
 };
-use crate::function::{Engine, Limits, Module, Origin};
+use crate::function::{Engine, Limits, Module, Origin, Surroundings};
 
 /// Names a set by all that is in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl std::fmt::Debug for Digest {
     }
 }
 
-/// The bytes of a module.
+/// The bytes of a module, or of a script.
 #[derive(Clone, Debug)]
 pub struct Wasm {
     pub bytes: Arc<[u8]>,
@@ -62,7 +63,11 @@ pub struct Set {
     /// Of the functions of `config`, in their order.
     pub wasm: Vec<Wasm>,
     pub modules: Wasms,
+    /// What the functions are told, in their order, too.
+    pub surroundings: Vec<Surroundings>,
     pub digest: Digest,
+    /// As they were then: the digest knows nothing of them.
+    pub secrets: Secrets,
 }
 
 /// Why a set can't take effect, a line for each mistake.
@@ -79,18 +84,25 @@ pub struct Found {
     /// Of modules that could not be read.
     unread: Problems,
     pub digest: Digest,
+    pub secrets: Secrets,
+    /// All files that are looked at beside the documents, there or not.
+    pub beside: Vec<PathBuf>,
     pub fingerprint: Fingerprint,
     /// Nothing changed while it was read.
     pub is_whole: bool,
 }
 
 impl Found {
-    /// Reads the documents of these paths, and the modules that they name.
-    pub fn read(paths: &[PathBuf]) -> Found {
+    /// Reads the documents of these paths, and the modules, scripts and secrets that they name.
+    pub fn read(paths: &[PathBuf], secrets_dir: &Path) -> Found {
         let before = Fingerprint::of(paths, &[]);
         let texts = Texts::read(paths);
         let loaded = texts.load(&Modules::Named, &|_| false);
-        let named = Fingerprint::of(paths, &loaded.modules);
+        let mut beside = loaded.modules.clone();
+        beside.extend(loaded.config.iter().flat_map(|config| told::secret_files(config, secrets_dir)));
+        let named = Fingerprint::of(paths, &beside);
+        let secrets =
+            loaded.config.as_ref().map(|config| Secrets::read(config, secrets_dir)).unwrap_or_default();
         let (mut modules, mut unread) = (Wasms::new(), Problems::new());
         for path in &loaded.modules {
             match Module::read(path) {
@@ -98,20 +110,20 @@ impl Found {
                 Err(problem) => unread.push(format!("{}: {problem}", path.display())),
             }
         }
-        let fingerprint = Fingerprint::of(paths, &loaded.modules);
+        let fingerprint = Fingerprint::of(paths, &beside);
         let is_whole = named == fingerprint && before == Fingerprint::of(paths, &[]);
         let digest = digest(&texts, &modules);
-        Found { texts, loaded, modules, unread, digest, fingerprint, is_whole }
+        Found { texts, loaded, modules, unread, digest, secrets, beside, fingerprint, is_whole }
     }
 
     /// The same, once nothing changes while it is read: at most so often.
-    pub fn read_whole(paths: &[PathBuf], tries: usize) -> Found {
-        let mut found = Found::read(paths);
+    pub fn read_whole(paths: &[PathBuf], secrets_dir: &Path, tries: usize) -> Found {
+        let mut found = Found::read(paths, secrets_dir);
         for _ in 1..tries {
             if found.is_whole {
                 break;
             }
-            found = Found::read(paths);
+            found = Found::read(paths, secrets_dir);
         }
         found
     }
@@ -134,35 +146,36 @@ impl Found {
         if !self.unread.is_empty() {
             return Err(self.unread);
         }
-        Ok(Set::of(config, self.texts, self.modules, self.digest))
+        let Found { texts, modules, digest, secrets, .. } = self;
+        let wasm = config.functions.iter().map(|function| modules[&function.module].clone()).collect();
+        let surroundings = surroundings(&config, &secrets, |script| &modules[script].bytes)?;
+        Ok(Set { config, texts, wasm, modules, surroundings, digest, secrets })
     }
 }
 
 impl Set {
-    fn of(config: Config, texts: Texts, modules: Wasms, digest: Digest) -> Set {
-        let wasm = config.functions.iter().map(|function| modules[&function.module].clone()).collect();
-        Set { config, texts, wasm, modules, digest }
-    }
-
-    /// One that was kept: modules by the path that the documents name, with the file that each is in now.
+    /// One that was kept: modules by the path that the documents name, with the file that each is in now. Its secrets are
+    /// those of today.
     pub fn kept(
         texts: Texts,
         kept: BTreeMap<PathBuf, (PathBuf, Wasm)>,
-        select: &Selector,
+        settings: &Settings,
     ) -> Result<Set, Problems> {
         let paths = kept.iter().map(|(named, (path, _))| (named.clone(), path.clone())).collect();
         let loaded = texts.load(&Modules::Kept(paths), &|_| false);
         let Some(config) = loaded.config else { return Err(said(&loaded.diagnostics, Severity::Error)) };
-        let config = selected(config, select)?;
+        let config = selected(config, &settings.select)?;
         let by_file: BTreeMap<&PathBuf, &Wasm> = kept.values().map(|(path, wasm)| (path, wasm)).collect();
         let wasm = config.functions.iter().map(|function| by_file[&function.module].clone()).collect();
-        let modules = kept.into_iter().map(|(named, (_, wasm))| (named, wasm)).collect();
+        let secrets = Secrets::read(&config, &settings.secrets_dir);
+        let surroundings = surroundings(&config, &secrets, |script| &by_file[script].bytes)?;
+        let modules = kept.iter().map(|(named, (_, wasm))| (named.clone(), wasm.clone())).collect();
         let digest = digest(&texts, &modules);
-        Ok(Set { config, texts, wasm, modules, digest })
+        Ok(Set { config, texts, wasm, modules, surroundings, digest, secrets })
     }
 
-    /// The functions' modules, ready to run. Those of `standing` that are the same, with the same limits, stay; the others are compiled, which takes
-    /// seconds.
+    /// The functions' modules, ready to run. Those of `standing` that are the same, with the same limits, and are told the
+    /// same, stay; the others are compiled, which takes seconds.
     pub fn compile(
         &self,
         engine: &Engine,
@@ -170,15 +183,20 @@ impl Set {
         standing: &[Arc<Module>],
     ) -> Result<Vec<Arc<Module>>, Problems> {
         let (mut modules, mut problems) = (Vec::new(), Problems::new());
-        for (function, wasm) in self.config.functions.iter().zip(&self.wasm) {
-            let name = format!("{}/{}", function.namespace, function.name);
+        let files = self.wasm.iter().zip(&self.surroundings);
+        for (function, (wasm, surroundings)) in self.config.functions.iter().zip(files) {
+            let name = full_name(function);
             let limits = Limits::of(&function.limits, settings);
             let same = |m: &&Arc<Module>| {
-                m.name() == name && m.digest() == wasm.digest.0.as_bytes() && m.limits() == limits
+                m.name() == name
+                    && m.digest() == wasm.digest.0.as_bytes()
+                    && m.limits() == limits
+                    && m.surroundings() == surroundings
             };
+            let told = || surroundings.clone();
             match standing.iter().find(same) {
                 Some(module) => modules.push(Arc::clone(module)),
-                None => match Module::of(engine, &name, &function.module, &wasm.bytes, limits) {
+                None => match Module::of(engine, &name, &function.module, &wasm.bytes, limits, told()) {
                     Ok(module) => {
                         say(&module);
                         modules.push(module);
@@ -193,12 +211,39 @@ impl Set {
 
 /// The functions' modules of a configuration alone, as their files are now.
 pub fn load(engine: &Engine, settings: &Settings, config: &Config) -> Result<Vec<Arc<Module>>, Problems> {
-    let load = |function: &Function| {
-        let limits = Limits::of(&function.limits, settings);
-        let name = format!("{}/{}", function.namespace, function.name);
-        Module::load(engine, &name, &function.module, limits).inspect(|module| say(module))
-    };
-    config.functions.iter().map(|function| load(function).map_err(|error| vec![error.to_string()])).collect()
+    config.functions.iter().map(|function| load_one(engine, settings, function)).collect()
+}
+
+/// The same of one function.
+pub fn load_one(engine: &Engine, settings: &Settings, function: &Function) -> Result<Arc<Module>, Problems> {
+    let path = function.script.as_ref();
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|e| vec![format!("{}: {e}", path.display())]);
+    let script = path.map(read).transpose()?;
+    let secrets = Secrets::of(function, &settings.secrets_dir);
+    let surroundings = secrets.surroundings(function, script.as_deref())?;
+    let (name, limits) = (full_name(function), Limits::of(&function.limits, settings));
+    let module = Module::load_in(engine, &name, &function.module, limits, surroundings);
+    module.inspect(|module| say(module)).map_err(|error| vec![error.to_string()])
+}
+
+fn full_name(function: &Function) -> String {
+    format!("{}/{}", function.namespace, function.name)
+}
+
+/// What each function of a configuration is told; all problems at once.
+fn surroundings<'s>(
+    config: &Config,
+    secrets: &Secrets,
+    script: impl Fn(&PathBuf) -> &'s Arc<[u8]>,
+) -> Result<Vec<Surroundings>, Problems> {
+    let (mut all, mut problems) = (Vec::new(), Problems::new());
+    for function in &config.functions {
+        match secrets.surroundings(function, function.script.as_ref().map(|path| &**script(path))) {
+            Ok(surroundings) => all.push(surroundings),
+            Err(wrong) => problems.extend(wrong),
+        }
+    }
+    if problems.is_empty() { Ok(all) } else { Err(problems) }
 }
 
 fn selected(mut config: Config, select: &Selector) -> Result<Config, Problems> {

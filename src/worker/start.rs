@@ -266,6 +266,7 @@ impl Worker {
             settings: settings.clone(),
             left_out,
             config,
+            secrets: choice.set.secrets.clone(),
             deployment,
             in_force: Arc::clone(&in_force),
             brokers,

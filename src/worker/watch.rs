@@ -1,4 +1,4 @@
-//! Looks at the files of documents, modules and settings, and has what has changed take effect. A change is taken when two
+//! Looks at the files of documents, modules, scripts, secrets and settings, and has what has changed take effect. A change is taken when two
 //! looks in a row find the same, so that nobody is taken by surprise halfway through writing; a SIGHUP says that it is
 //! finished.
 
@@ -11,6 +11,7 @@ use super::last_good::LastGood;
 use super::reload::{Failed, Reload};
 use super::set::{Digest, Found, Set};
 use super::stillness::Stillness;
+use super::told::Secrets;
 use crate::config::Fingerprint;
 
 /// Where documents and settings are read from.
@@ -37,9 +38,10 @@ pub struct Watch {
     /// That has been said.
     is_said: bool,
     stillness: Stillness,
-    /// Those that the files named when they were last read.
-    modules: Vec<PathBuf>,
-    refused: Option<Digest>,
+    /// What the documents named when they were last read.
+    beside: Vec<PathBuf>,
+    /// With the values of its secrets.
+    refused: Option<(Digest, Secrets)>,
     settings: SettingsFile,
 }
 
@@ -67,7 +69,7 @@ impl Watch {
             unkept: Some(begun.set),
             is_said: false,
             stillness: Stillness::of(begun.fingerprint, begun.is_whole),
-            modules: begun.modules,
+            beside: begun.beside,
             refused: begun.refused,
         }
     }
@@ -91,9 +93,9 @@ impl Watch {
     }
 
     fn look(&mut self) {
-        let now = Fingerprint::of(&self.places.paths, &self.modules);
+        let now = Fingerprint::of(&self.places.paths, &self.beside);
         if self.stillness.look(now) {
-            let found = Found::read(&self.places.paths);
+            let found = Found::read(&self.places.paths, &self.reload.settings.secrets_dir);
             if found.is_whole {
                 self.take(found, false);
             }
@@ -101,7 +103,7 @@ impl Watch {
     }
 
     fn look_now(&mut self) {
-        let found = Found::read_whole(&self.places.paths, TRIES);
+        let found = Found::read_whole(&self.places.paths, &self.reload.settings.secrets_dir, TRIES);
         if found.is_whole {
             return self.take(found, true);
         }
@@ -111,10 +113,10 @@ impl Watch {
 
     fn take(&mut self, found: Found, asked: bool) {
         self.stillness = Stillness::of(found.fingerprint.clone(), !found.is_partial());
-        self.modules.clone_from(&found.loaded.modules);
-        let digest = found.digest;
+        self.beside.clone_from(&found.beside);
+        let (digest, secrets) = (found.digest, found.secrets.clone());
         let standing = self.reload.standing();
-        if digest == standing.set {
+        if digest == standing.set && secrets == self.reload.secrets {
             if standing.refused.is_some() || standing.is_last_good {
                 tracing::info!(set = %digest, "the files are as what is in force");
                 self.reload.settle();
@@ -125,7 +127,8 @@ impl Watch {
             return;
         }
         // Said once; whoever asks is told again, and what failed for want of room may work now.
-        if self.refused == Some(digest) && !asked {
+        let refused = (digest, secrets);
+        if self.refused.as_ref() == Some(&refused) && !asked {
             return;
         }
         let warnings = found.warnings();
@@ -140,7 +143,7 @@ impl Watch {
                 self.unkept = Some(set);
             }
             Err(Failed::Wrong(problems)) => {
-                self.refused = Some(digest);
+                self.refused = Some(refused);
                 self.reload.refuse(digest, problems);
             }
             Err(Failed::Stopping) => {}
@@ -178,9 +181,9 @@ pub struct Begun {
     pub set: Set,
     pub fingerprint: Fingerprint,
     pub is_whole: bool,
-    pub modules: Vec<PathBuf>,
+    pub beside: Vec<PathBuf>,
     /// What the files said, where that could not take effect.
-    pub refused: Option<Digest>,
+    pub refused: Option<(Digest, Secrets)>,
 }
 
 /// The settings are read at the start alone.

@@ -304,7 +304,11 @@ fn function() -> Kind {
     kind.field("fuel", Change, json!(5_000_000));
     kind.field("memory", Change, json!("16MiB"));
     kind.field("maxOutput", Change, json!("64KiB"));
-    for later in ["isolation", "environment", "config", "concurrency", "price"] {
+    kind.field("script", Change, json!("g.wasm"));
+    for told in ["config", "environment"] {
+        kind.field(told, Change, json!({"a": "b"}));
+    }
+    for later in ["isolation", "concurrency", "price"] {
         kind.field(later, Refusal, json!("x"));
     }
     kind

@@ -43,7 +43,7 @@ impl Judge {
     }
 }
 
-/// A folder with the module that the shapes have as an example.
+/// A folder with the module and the script that the shapes have as examples.
 struct Reader(tempfile::TempDir);
 
 impl Reader {
@@ -52,6 +52,8 @@ impl Reader {
         std::fs::create_dir(folder.path().join("functions")).expect("a folder");
         std::fs::create_dir(folder.path().join("triggers")).expect("a folder");
         std::fs::write(folder.path().join("functions/payment.wasm"), "").expect("a file");
+        std::fs::create_dir(folder.path().join("functions/payment-js")).expect("a folder");
+        std::fs::write(folder.path().join("functions/payment-js/payment.js"), "").expect("a file");
         let event = r#"{"specversion": "1.0", "id": "1", "source": "/shop", "type": "order.created"}"#;
         std::fs::write(folder.path().join("triggers/order.json"), event).expect("a file");
         Reader(folder)

@@ -2,7 +2,7 @@
 
 use super::super::diagnostic::Report;
 use super::super::node::Node;
-use super::super::{metadata, quantity, reader, test, topic};
+use super::super::{metadata, quantity, reader, test, told, topic};
 
 /// A host and a port.
 macro_rules! server {
@@ -86,6 +86,31 @@ pub(crate) static LABEL: Form = Form {
 
 pub(crate) static PATH: Form =
     Form { called: "path", least: 1, examples: &["../functions/payment.wasm"], ..STRING };
+
+pub(crate) static SCRIPT: Form =
+    Form { called: "path", least: 1, examples: &["../functions/payment-js/payment.js"], ..STRING };
+
+/// Of a ConfigMap, too.
+pub(crate) static CONFIG_KEY: Form = Form {
+    called: "strings or secret",
+    wanted: "letters, digits, '-', '_' and '.'",
+    pattern: "^[A-Za-z0-9_.-]+$",
+    most: Some(told::LONGEST_KEY),
+    examples: &["threshold"],
+    ..STRING
+};
+
+pub(crate) static VARIABLE: Form = Form {
+    called: "strings or secret",
+    wanted: "letters, digits, '_', '-' and '.', with no digit first",
+    pattern: "^[A-Za-z_.-][A-Za-z0-9_.-]*$",
+    most: Some(told::LONGEST_KEY),
+    examples: &["LOCALE"],
+    ..STRING
+};
+
+/// What a function is told.
+pub(crate) static TOLD: Form = Form { most: Some(told::LONGEST), ..STRING };
 
 /// The name of an event's attribute, as Knative has it.
 pub(crate) static ATTRIBUTE: Form = Form {

@@ -1,6 +1,6 @@
 //! The Function.
 
-use super::{Field, Kind, Map, Shape, document, form, metadata};
+use super::{Field, Kind, Map, Pairs, Shape, document, form, metadata, secret};
 
 pub(crate) static KIND: Kind = Kind {
     name: "Function",
@@ -16,6 +16,23 @@ pub(crate) static KIND: Kind = Kind {
 pub(crate) static SPEC: Map = Map::of(&[
     Field::new("module", Shape::Text(&form::PATH), "A `.wasm` file; a path is relative to the document's.")
         .required(),
+    Field::new(
+        "script",
+        Shape::Text(&form::SCRIPT),
+        "A file beside the document, of 1 MiB at most, whose text the function finds in its configuration, under the key \
+         `script`: what an interpreter runs. It is looked at for changes as the module is.",
+    ),
+    Field::new(
+        "config",
+        Shape::Pairs(&CONFIG),
+        "What the function finds in its configuration, by its key: 100 values of 64 KiB at most, each a string or \
+         `secretKeyRef: {name: …, key: …}`, as [below](#secret).",
+    ),
+    Field::new(
+        "environment",
+        Shape::Pairs(&ENVIRONMENT),
+        "The same for the environment that a WASI program has. Nothing of the worker's own is in it.",
+    ),
     Field::new(
         "serves",
         Shape::List { item: &Shape::Text(&form::LABEL), least: 0 },
@@ -44,10 +61,12 @@ pub(crate) static SPEC: Map = Map::of(&[
         "The largest answer; without it: setting `function.max-output`.",
     ),
     Field::refused("isolation", NONE_YET),
-    Field::refused("environment", NONE_YET),
-    Field::refused("config", NONE_YET),
     Field::refused("concurrency", NONE_YET),
     Field::refused("price", NONE_YET),
 ]);
+
+static CONFIG: Pairs = Pairs { keys: &form::CONFIG_KEY, values: &Shape::Either(&TOLD), least: 0 };
+static ENVIRONMENT: Pairs = Pairs { keys: &form::VARIABLE, values: &Shape::Either(&TOLD), least: 0 };
+static TOLD: [Shape; 2] = [Shape::Text(&form::TOLD), Shape::Map(&secret::SECRET)];
 
 const NONE_YET: &str = "remove it: this version has it for no function";
