@@ -4,18 +4,19 @@
 //! `unsafe` of this folder is here, in `sandbox.rs` (what stays in its thread), in `host.rs` (what guests call), in `guard.rs`
 //! and in `pages.rs`.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_char};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{mem, ptr};
 
 use wasmedge_sys::ffi;
 
-use super::cache::{Cache, CacheError};
+use super::cache::{Cache, CacheError, Code, Fetched, Kept, NativeCode, Step};
 use super::guard;
 use super::limits::Stop;
 use super::sandbox::Executor;
@@ -29,17 +30,35 @@ const MEMORY_PAGES: u32 = 65_536;
 pub struct Engine {
     pub(super) configuration: Arc<Configuration>,
     pub(super) cache: Cache,
+    watch: Watch,
     stopped: Arc<AtomicBool>,
 }
+
+/// Is told what takes long, and for which function.
+pub type Watch = Box<dyn Fn(&str, Step) + Send + Sync>;
 
 impl Engine {
     /// Opens the cache and, once per process, puts up the fault guard. Nothing may replace the handlers of SIGSEGV, SIGBUS
     /// and SIGFPE afterwards.
     pub fn start(cache_dir: &Path) -> Result<Arc<Engine>, StartError> {
-        let cache = Cache::open(cache_dir).map_err(StartError::Cache)?;
+        Engine::start_with(&NativeCode::within(cache_dir), Box::new(|_, _| {}))
+    }
+
+    pub fn start_with(code: &NativeCode, watch: Watch) -> Result<Arc<Engine>, StartError> {
+        let cache = Cache::open(code).map_err(StartError::Cache)?;
         let configuration = Arc::new(Configuration::new());
         guard::raise(&configuration, &cache)?;
-        Ok(Arc::new(Engine { configuration, cache, stopped: Arc::default() }))
+        Ok(Arc::new(Engine { configuration, cache, watch, stopped: Arc::default() }))
+    }
+
+    /// The native code of a function.
+    pub(super) fn fetch(&self, name: &str, code: Code<'_>) -> Result<Fetched, CacheError> {
+        self.cache.fetch(&self.configuration, code, &|step| (self.watch)(name, step))
+    }
+
+    /// What native code there is on disk.
+    pub fn kept(&self) -> Kept {
+        self.cache.kept()
     }
 
     /// WasmEdge's.
@@ -171,6 +190,32 @@ impl Configuration {
             Configuration(context)
         }
     }
+
+    /// Of code that is particular to no model of a processor. It uses all features that this one has.
+    pub(super) fn generic() -> Configuration {
+        let configuration = Configuration::new();
+        // SAFETY: as in `new`.
+        unsafe { ffi::WasmEdge_ConfigureCompilerSetGenericBinary(configuration.0.as_ptr(), true) };
+        configuration
+    }
+}
+
+/// What the compiler uses of this processor, as LLVM has it: `+bmi2,-avx512f`. `None` where LLVM is hidden within WasmEdge.
+pub(super) fn compiler_features() -> Option<String> {
+    static FEATURES: OnceLock<Option<String>> = OnceLock::new();
+    let ask = || {
+        // SAFETY: a name that ends with a zero byte.
+        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"LLVMGetHostCPUFeatures".as_ptr()) };
+        let found = NonNull::new(found)?;
+        // SAFETY: LLVM's C interface has had this one without arguments, returning a string that is the caller's, since it
+        // has it. It is asked once, and the string kept.
+        let features = unsafe {
+            let ask: unsafe extern "C" fn() -> *const c_char = mem::transmute(found.as_ptr());
+            NonNull::new(ask().cast_mut()).map(|text| CStr::from_ptr(text.as_ptr()))
+        };
+        features.map(|text| text.to_string_lossy().into_owned()).filter(|text| !text.is_empty())
+    };
+    FEATURES.get_or_init(ask).clone()
 }
 
 impl Drop for Configuration {
@@ -195,8 +240,8 @@ pub(super) fn compile(configuration: &Configuration, wasm: &[u8], out: &Path) ->
     }
 }
 
-/// A module, loaded and validated.
-pub(super) struct Ast(pub(super) NonNull<ffi::WasmEdge_ASTModuleContext>);
+/// A module, loaded and validated; and the file of the cache that it is from.
+pub(super) struct Ast(pub(super) NonNull<ffi::WasmEdge_ASTModuleContext>, Option<Arc<str>>);
 
 // SAFETY: nothing changes it after validation; instantiation, from any number of threads, only reads it.
 unsafe impl Send for Ast {}
@@ -213,12 +258,18 @@ impl Ast {
             let parsed = ffi::WasmEdge_LoaderParseFromFile(loader.as_ptr(), &raw mut module, path.as_ptr());
             ffi::WasmEdge_LoaderDelete(loader.as_ptr());
             Fault::check(parsed)?;
-            let ast = Ast(created(module));
+            let ast = Ast(created(module), None);
             let validator = created(ffi::WasmEdge_ValidatorCreate(configuration.0.as_ptr()));
             let valid = ffi::WasmEdge_ValidatorValidate(validator.as_ptr(), module);
             ffi::WasmEdge_ValidatorDelete(validator.as_ptr());
             Fault::check(valid).map(|()| ast)
         }
+    }
+
+    pub(super) fn named(self, name: Arc<str>) -> Ast {
+        let mut ast = self;
+        ast.1 = Some(name);
+        ast
     }
 }
 

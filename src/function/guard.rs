@@ -37,7 +37,8 @@ pub(super) fn raise(configuration: &Arc<Configuration>, cache: &Cache) -> Result
     // SAFETY: no precondition. Every trap would log a line.
     unsafe { ffi::WasmEdge_LogOff() };
 
-    let ast = Arc::new(cache.fetch(configuration, Code::Plain(PARKER)).map_err(StartError::Cache)?.ast);
+    let ast =
+        Arc::new(cache.fetch(configuration, Code::Plain(PARKER), &|_| {}).map_err(StartError::Cache)?.ast);
     let before = SIGNALS.map(|signal| action(signal).sa_sigaction);
     let (parked, wait) = sync_channel(1);
     let configuration = configuration.clone();

@@ -4,7 +4,7 @@
 //! engine.rs    WasmEdge's C interface made safe, and Engine: what a process has once
 //! sandbox.rs   the same for what stays in one thread: executors and sandboxes
 //! guard.rs     the thread that keeps WasmEdge's fault handlers installed
-//! cache.rs     native code of modules, kept on disk
+//! cache/       native code of modules, kept on disk
 //! abi.rs       Guest ABI 1 as a module can be checked for it
 //! meter/       limits on time, work and depth, written into a module before it is compiled
 //! limits.rs    what a function may use, and what the host knows of the call that runs
@@ -49,8 +49,8 @@ mod wasi;
 mod weir;
 
 pub use answer::{Answer, BadOutput};
-pub use cache::{CacheError, Origin};
-pub use engine::{Engine, StartError};
+pub use cache::{CacheError, Kept, NativeCode, Origin, Step};
+pub use engine::{Engine, StartError, Watch};
 pub use failure::Failure;
 pub use instance::Instance;
 pub use limits::Limits;

@@ -80,8 +80,7 @@ impl Module {
     ) -> Result<Arc<Module>, Problem> {
         let (Code::Plain(wasm) | Code::Metered(wasm)) = code;
         let shape = abi::check(wasm, limits.pages)?;
-        let Fetched { ast, origin } =
-            engine.cache.fetch(&engine.configuration, code).map_err(Problem::Cache)?;
+        let Fetched { ast, origin } = engine.fetch(name, code).map_err(Problem::Cache)?;
         let digest = *blake3::hash(wasm).as_bytes();
         let (name, ast, surroundings) = (name.to_owned(), Arc::new(ast), Arc::new(surroundings));
         let module = Module { name, ast, limits, shape, surroundings, origin, digest };

@@ -10,7 +10,7 @@ use crate::config::{
     Config, Diagnostic, Diagnostics, Fingerprint, Function, Loaded, Modules, Selector, Settings, Severity,
     Texts,
 };
-use crate::function::{Engine, Limits, Module, Origin, Surroundings};
+use crate::function::{Engine, Kept, Limits, Module, NativeCode, Origin, StartError, Step, Surroundings};
 
 /// Names a set by all that is in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -182,7 +182,7 @@ impl Set {
         settings: &Settings,
         standing: &[Arc<Module>],
     ) -> Result<Vec<Arc<Module>>, Problems> {
-        let (mut modules, mut problems) = (Vec::new(), Problems::new());
+        let (mut modules, mut problems, mut compiled) = (Vec::new(), Problems::new(), false);
         let files = self.wasm.iter().zip(&self.surroundings);
         for (function, (wasm, surroundings)) in self.config.functions.iter().zip(files) {
             let name = full_name(function);
@@ -199,14 +199,36 @@ impl Set {
                 None => match Module::of(engine, &name, &function.module, &wasm.bytes, limits, told()) {
                     Ok(module) => {
                         say(&module);
+                        compiled |= module.origin() != Origin::Cached;
                         modules.push(module);
                     }
                     Err(error) => problems.push(error.to_string()),
                 },
             }
         }
+        if compiled {
+            say_kept(engine, settings);
+        }
         if problems.is_empty() { Ok(modules) } else { Err(problems) }
     }
+}
+
+/// How much native code is kept: what has been compiled has made it more.
+fn say_kept(engine: &Engine, settings: &Settings) {
+    let (Kept { files, bytes }, max_bytes) = (engine.kept(), settings.function_cache_max_bytes.0);
+    tracing::info!(files, bytes, max_bytes, "compiled functions are kept");
+    if bytes > max_bytes {
+        tracing::warn!("what is in use is more than function.cache-max-bytes: set it higher");
+    }
+}
+
+/// An engine that says in the log what takes long.
+pub fn engine(settings: &Settings) -> Result<Arc<Engine>, StartError> {
+    let watch = |function: &str, step| match step {
+        Step::Compiling => tracing::info!(function, "compiling"),
+        Step::Waiting => tracing::info!(function, "another process compiles it: waiting for that"),
+    };
+    Engine::start_with(&NativeCode::of(settings), Box::new(watch))
 }
 
 /// The functions' modules of a configuration alone, as their files are now.

@@ -28,6 +28,7 @@ use super::recovery::Recovered;
 use super::reload::{self, Reload};
 use super::scribe::{Answers, Disk, Scribe};
 use super::selection;
+use super::set;
 use super::tasks;
 use super::watch::{Look, Watch};
 use crate::config::settings::Bytes;
@@ -97,7 +98,7 @@ impl Worker {
         let http_listener = bind(settings.http_address, "http.address").await?;
         let admin_listener = bind(settings.admin_address, "admin.address").await?;
         let http_settings = http_settings(settings)?;
-        let engine = Engine::start(&settings.function_cache).map_err(|e| StartError(e.to_string()))?;
+        let engine = set::engine(settings).map_err(|e| StartError(e.to_string()))?;
         let last_good = LastGood::of(data);
         let places = start.places.clone();
         let choice = start.choose(&engine, settings, &last_good);

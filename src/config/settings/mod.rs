@@ -166,6 +166,8 @@ settings! {
     queue_max_bytes: Bytes = "queue.max-bytes", "4GiB", "1MiB"..="1024TiB", "the queue's room on disk";
     journal_max_bytes: Bytes = "journal.max-bytes", "8GiB", "1MiB"..="1024TiB", "the journal's room on disk";
     function_cache: PathBuf = "function.cache", "<data.dir>/aot", ""..="", "where compiled functions are kept";
+    function_cache_max_bytes: Bytes = "function.cache-max-bytes", "1GiB", "1MiB"..="1024TiB",
+        "room for compiled functions on disk; what was not used for longest is removed first";
     function_max_output: Bytes = "function.max-output", "1MiB", "1KiB"..="1GiB", "the largest answer of a function";
     function_timeout: Duration = "function.timeout", "30s", "1ms"..="24h",
         "how long one call of a function may take before it is stopped";

@@ -66,7 +66,7 @@ fn engine() -> Arc<Engine> {
 
 fn load(engine: &Engine, wasm: &[u8], how: How) -> Ast {
     match how {
-        How::Native => engine.cache.fetch(&engine.configuration, Code::Plain(wasm)).unwrap().ast,
+        How::Native => engine.fetch("", Code::Plain(wasm)).unwrap().ast,
         How::Interpreted => {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), wasm).unwrap();
