@@ -3,6 +3,9 @@
 
 mod worker;
 
+#[path = "reload/replaced.rs"]
+mod replaced;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
