@@ -164,6 +164,7 @@ fn what_belongs_in_one_place_stands_there() {
             "unsafe",
             &["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"],
             &[
+                "function/address_space.rs",
                 "function/engine.rs",
                 "function/sandbox.rs",
                 "function/host.rs",

@@ -3,9 +3,9 @@
 use wasmparser::types::{EntityType, TypesRef};
 use wasmparser::{Operator, Parser, Payload, ValType, Validator};
 
-use super::import;
-use super::meter;
 use super::module::Problem;
+use super::{import, meter, sizes};
+use crate::event::invalid::shown;
 
 pub(super) const VERSION: i64 = 1;
 pub(super) const ABI: &str = "weir_abi";
@@ -23,6 +23,8 @@ pub(super) struct Shape {
     pub command: bool,
     /// It imports something of the host's.
     pub imports: bool,
+    /// What its memory begins with.
+    pub pages: u32,
 }
 
 /// `pages`: the limit of its memory.
@@ -38,10 +40,12 @@ pub(super) fn check(wasm: &[u8], pages: u32) -> Result<Shape, Problem> {
     let shape = Shape {
         command: exported(START) && !exported(HANDLE),
         imports: types.core_imports().is_some_and(|mut imports| imports.next().is_some()),
+        pages: if types.memory_count() > 0 { types.memory_at(0).initial as u32 } else { 0 },
     };
     let mut violations = import::refusals(types);
     violations.extend(exports(types, shape));
     violations.extend(sizes(types, wasm, pages));
+    violations.extend(sizes::violations(types, wasm));
     if violations.is_empty() { Ok(shape) } else { Err(Problem::Abi(violations)) }
 }
 
@@ -67,6 +71,7 @@ fn not_a_module(bytes: &[u8]) -> Option<String> {
 fn exports(types: TypesRef<'_>, shape: Shape) -> Vec<String> {
     let mut violations = Vec::new();
     let (mut memory, mut abi, mut buffer, mut handle) = (false, false, false, false);
+    let mut hosts = 0;
     for (name, entity) in types.core_exports().into_iter().flatten() {
         let wanted = match name {
             "memory" => {
@@ -88,7 +93,12 @@ fn exports(types: TypesRef<'_>, shape: Shape) -> Vec<String> {
             INITIALIZE => "a function () -> ()",
             START if shape.command => "a function () -> ()",
             _ if name.starts_with("weir.") => {
-                violations.push(format!("it exports `{name}`: names that begin with `weir.` are the host's"));
+                hosts += 1;
+                if hosts <= import::NAMED {
+                    let name = shown(name);
+                    violations
+                        .push(format!("it exports `{name}`: names that begin with `weir.` are the host's"));
+                }
                 continue;
             }
             _ => continue,
@@ -97,6 +107,9 @@ fn exports(types: TypesRef<'_>, shape: Shape) -> Vec<String> {
         if !wanted.split(" or ").any(|one| one == is) {
             violations.push(format!("its export `{name}` is {is}; it must be {wanted}"));
         }
+    }
+    if hosts > import::NAMED {
+        violations.push(format!("{} more of its exports begin with `weir.`", hosts - import::NAMED));
     }
     let commanded = shape.command;
     let needed = [

@@ -7,13 +7,13 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::failure::{MESSAGE, told};
 use crate::event::{Event, Uid, structured};
 
 /// Replies to one event. More is a guest that lost count.
 const REPLIES: usize = 64;
-/// Of a failure's code and message, in bytes: they go into every log and dead letter.
+/// Of a failure's code, in bytes.
 const CODE: usize = 64;
-const MESSAGE: usize = 1_024;
 
 /// Replies are borrowed from the output as far as they can be.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,11 @@ impl std::error::Error for BadOutput {}
 /// Reads the output of a function for a delivery. A reply without source gets the function's, one without id the
 /// delivery's with its index, so that the replies to a repeated delivery are the same events.
 pub fn read<'o>(output: &'o [u8], function: &str, delivery: Uid) -> Result<Answer<'o>, BadOutput> {
+    // What quotes the output may quote all of it.
+    answer(output, function, delivery).map_err(|BadOutput(why)| BadOutput(told(&why, MESSAGE)))
+}
+
+fn answer<'o>(output: &'o [u8], function: &str, delivery: Uid) -> Result<Answer<'o>, BadOutput> {
     if output.is_empty() {
         return Ok(Answer::Done);
     }
@@ -78,16 +83,9 @@ fn failure(members: &Members<'_>) -> Result<Option<Answer<'static>>, BadOutput> 
         serde_json::from_str(error.get()).map_err(|why| BadOutput(format!("its `error`: {why}")))?;
     Ok(Some(Answer::Failed {
         retry: failure.retry.unwrap_or(true),
-        code: shortened(failure.code, CODE),
-        message: shortened(failure.message, MESSAGE),
+        code: told(&failure.code, CODE),
+        message: told(&failure.message, MESSAGE),
     }))
-}
-
-fn shortened(text: Cow<'_, str>, limit: usize) -> String {
-    let mut text = text.into_owned();
-    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    text.truncate(end.unwrap_or_default());
-    text
 }
 
 fn reply<'o>(
@@ -236,6 +234,17 @@ mod tests {
         let long = format!(r#"{{"error":{{"message":"x{}"}}}}"#, "é".repeat(MESSAGE));
         let Ok(Answer::Failed { message, .. }) = read(&long) else { panic!() };
         assert_eq!(message.len(), MESSAGE - 1);
+        let lines = r#"{"error":{"code":"\u001b[2J","message":"one\ntwo"}}"#;
+        assert_eq!(read(lines), failed(true, " [2J", "one two"));
+    }
+
+    #[test]
+    fn what_is_said_of_an_output_does_not_repeat_all_of_it() {
+        let long = "\\u001b".repeat(100_000);
+        for output in [format!(r#""{long}""#), format!(r#"{{"error":"{long}"}}"#)] {
+            let BadOutput(said) = read(&output).unwrap_err();
+            assert!(said.len() <= MESSAGE && !said.contains(char::is_control), "{said}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! WasmEdge's C interface made safe, and [`Engine`], which a process starts before anything else of this folder.
 //!
 //! The crates' own handles are blanket `Send + Sync`, whatever WasmEdge promises; these types say what is true. All
-//! `unsafe` of this folder is here, in `sandbox.rs` (what stays in its thread), in `host.rs` (what guests call), in `guard.rs`
-//! and in `pages.rs`.
+//! `unsafe` of this folder is here, in `sandbox.rs` (what stays in its thread), in `host.rs` (what guests call), in `guard.rs`,
+//! in `pages.rs` and in `address_space.rs`.
 
 use std::ffi::{CStr, CString, c_char};
 use std::fmt;

@@ -13,6 +13,15 @@ pub struct Failure {
     pub message: String,
 }
 
+/// Of a message, in bytes: it goes into every log and dead letter.
+pub(super) const MESSAGE: usize = 1_024;
+
+/// What was made of a guest's own words, on one line and no longer than this.
+pub(super) fn told(text: &str, most: usize) -> String {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    text[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 impl Failure {
     pub(super) fn permanent(reason: Reason, message: String) -> Failure {
         Failure { outcome: Outcome::Permanent, reason, message }
@@ -75,6 +84,12 @@ impl Failure {
         let said = said.map_or_else(String::new, |said| format!(": {said}"));
         let message = format!("it exited with code {code}{said}");
         Failure { outcome: Outcome::Retryable, reason: Reason::Guest, message }
+    }
+
+    /// There is no room for one more instance; why.
+    pub(super) fn no_room(why: String) -> Failure {
+        let message = format!("no room for one more instance: {why}");
+        Failure { outcome: Outcome::Retryable, reason: Reason::Instantiate, message }
     }
 
     /// No instance could be made: the guest's start function failed, or the machine has no room for one more.

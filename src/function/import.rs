@@ -7,9 +7,10 @@ use wasmparser::{FuncType, ValType};
 use super::abi::describe;
 use super::wasi::Function;
 use super::{wasi, weir};
+use crate::event::invalid::shown;
 
 /// Of what is alike, this many are named and the others are counted.
-const NAMED: usize = 5;
+pub(super) const NAMED: usize = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Import {
@@ -80,7 +81,7 @@ pub(super) fn refusals(types: TypesRef<'_>) -> Vec<String> {
     let (mut not_weir, mut not_preview_1, mut older) = (Vec::new(), Vec::new(), Vec::new());
     let mut mistyped = Vec::new();
     for (module, name, entity) in types.core_imports().into_iter().flatten() {
-        let called = format!("`{module}.{name}`");
+        let called = format!("`{}.{}`", shown(module), shown(name));
         match Import::offered(module, name) {
             Some(import) if import.is(types, entity) => {}
             Some(import) => mistyped.push(format!(

@@ -6,6 +6,8 @@
 //! guard.rs     the thread that keeps WasmEdge's fault handlers installed
 //! cache/       native code of modules, kept on disk
 //! abi.rs       Guest ABI 1 as a module can be checked for it
+//! sizes.rs     what of a module may be how large
+//! address_space.rs  is there room for one more instance?
 //! meter/       limits on time, work and depth, written into a module before it is compiled
 //! limits.rs    what a function may use, and what the host knows of the call that runs
 //! import.rs    what guests may import, and what is said of the rest
@@ -27,6 +29,7 @@
 //! A module is shared by all threads; an executor, its instances and its pool stay in the thread that made them.
 
 mod abi;
+mod address_space;
 pub mod answer;
 mod cache;
 mod engine;
@@ -44,6 +47,7 @@ mod pages;
 mod panic;
 mod pool;
 mod sandbox;
+mod sizes;
 mod surroundings;
 mod wasi;
 mod weir;

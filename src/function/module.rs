@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::abi::{self, Shape};
+use super::address_space;
 use super::cache::{CacheError, Code, Fetched, Origin};
 use super::engine::{Ast, Engine};
-use super::failure::Failure;
-use super::limits::Limits;
+use super::failure::{Failure, MESSAGE, told};
+use super::limits::{Limits, PAGE};
 use super::panic;
 use super::sandbox::{Executor, Sandbox};
 use super::surroundings::Surroundings;
@@ -146,8 +147,13 @@ impl Module {
         let running = &executor.running;
         // A start function finds no fuel, and asks for it.
         running.begin(&limits, Instant::now());
+        address_space::check().map_err(Failure::no_room)?;
         let mut sandbox = Sandbox::new(executor, &self.ast)
             .map_err(|fault| Failure::of_instantiation(fault, running, &limits))?;
+        // Where the engine gets no memory it goes on without.
+        if sandbox.memory_bytes() < u64::from(self.shape.pages) * PAGE {
+            return Err(Failure::no_room(address_space::shortage()));
+        }
         if let Some(initialize) = sandbox.find(abi::INITIALIZE) {
             let failed = |fault| Failure::of_call(fault, running, &limits);
             let started = sandbox.call(initialize, []).map_err(failed);
@@ -225,7 +231,9 @@ impl fmt::Display for Problem {
             Problem::Read(error) => write!(f, "can't read the module: {error}"),
             Problem::TooLarge => write!(f, "the file is larger than {} MiB", FILE_LIMIT >> 20),
             Problem::NotAModule(what) => write!(f, "the file is {what}"),
-            Problem::Invalid(why) => write!(f, "the module is not valid WebAssembly 2.0: {why}"),
+            Problem::Invalid(why) => {
+                write!(f, "the module is not valid WebAssembly 2.0: {}", told(why, MESSAGE))
+            }
             Problem::Abi(violations) => f.write_str(&violations.join("; ")),
             Problem::Version(version) => write!(
                 f,

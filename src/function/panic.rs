@@ -1,6 +1,6 @@
 //! What a guest said as it panicked: a text that it left in its memory, looked for once a call has trapped.
 
-use super::failure::Failure;
+use super::failure::{Failure, told};
 use super::sandbox::Sandbox;
 use crate::dispatch::Outcome;
 
@@ -25,7 +25,6 @@ fn said(sandbox: &Sandbox) -> Option<String> {
     let (address, len) = words.split_at(4);
     let word = |bytes: &[u8]| bytes.try_into().map(u32::from_le_bytes).ok();
     let text = sandbox.bytes(word(address)?, word(len)?.min(LONGEST))?;
-    let shown = |c: char| if c.is_control() { ' ' } else { c };
-    let text: String = String::from_utf8_lossy(text).trim().chars().map(shown).collect();
+    let text = told(String::from_utf8_lossy(text).trim(), usize::MAX);
     (!text.is_empty()).then_some(text)
 }
