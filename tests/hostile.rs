@@ -5,6 +5,8 @@
 mod answers;
 #[path = "hostile/calls.rs"]
 mod calls;
+#[path = "hostile/compiler.rs"]
+mod compiler;
 #[path = "hostile/corrupt.rs"]
 mod corrupt;
 #[path = "simulation/dice.rs"]

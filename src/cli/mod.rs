@@ -98,6 +98,9 @@ enum Command {
 
 /// Reads the arguments of the process, runs the command and says how it ended.
 pub fn main() -> ExitCode {
+    if let Some(code) = crate::function::compile_apart() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -17,9 +17,9 @@ use std::{mem, ptr};
 use wasmedge_sys::ffi;
 
 use super::cache::{Cache, CacheError, Code, Fetched, Kept, NativeCode, Step};
-use super::guard;
 use super::limits::Stop;
 use super::sandbox::Executor;
+use super::{compiler, guard};
 use crate::dispatch::Reason;
 
 /// What WasmEdge lets a memory grow to, in pages of 64 KiB: all that there can be. The limit is each function's own, and
@@ -148,6 +148,12 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Has WasmEdge log nothing.
+pub(super) fn quiet() {
+    // SAFETY: no precondition.
+    unsafe { ffi::WasmEdge_LogOff() };
+}
+
 pub(super) fn version() -> String {
     // SAFETY: a string that lives as long as the library.
     unsafe { CStr::from_ptr(ffi::WasmEdge_VersionGet()) }.to_string_lossy().into_owned()
@@ -225,10 +231,21 @@ impl Drop for Configuration {
     }
 }
 
-/// Compiles a valid module to native code: seconds. One at a time, because the linker within WasmEdge has global state.
-pub(super) fn compile(configuration: &Configuration, wasm: &[u8], out: &Path) -> Result<(), Fault> {
+/// Compiles a valid module to native code: seconds. One at a time, because of what it takes, and because the linker within
+/// WasmEdge has global state.
+pub(super) fn compile(configuration: &Configuration, wasm: &[u8], out: &Path) -> Result<(), String> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: the configuration is alive, and only read.
+    let generic = unsafe { ffi::WasmEdge_ConfigureCompilerIsGenericBinary(configuration.0.as_ptr()) };
+    match compiler::compile(generic, wasm, out) {
+        Some(compiled) => compiled,
+        None => compile_here(configuration, wasm, out).map_err(|fault| fault.to_string()),
+    }
+}
+
+/// In this process, whatever that does to it. Not in two threads at once.
+pub(super) fn compile_here(configuration: &Configuration, wasm: &[u8], out: &Path) -> Result<(), Fault> {
     let out = c_path(out)?;
     let bytes = ffi::WasmEdge_Bytes { Length: wasm.len() as u32, Buf: wasm.as_ptr() };
     // SAFETY: the compiler lives for this call, which reads `bytes` and `out` and keeps neither.

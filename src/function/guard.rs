@@ -14,7 +14,7 @@ use std::{mem, ptr, thread};
 use wasmedge_sys::ffi;
 
 use super::cache::{Cache, Code};
-use super::engine::{Ast, Configuration, Fault, StartError, name};
+use super::engine::{self, Ast, Configuration, Fault, StartError, name};
 use super::sandbox::{Executor, Sandbox};
 
 /// `(module (import "g" "park" (func)) (func (export "go") call 0))`
@@ -34,8 +34,8 @@ pub(super) fn raise(configuration: &Arc<Configuration>, cache: &Cache) -> Result
     if *raised {
         return Ok(());
     }
-    // SAFETY: no precondition. Every trap would log a line.
-    unsafe { ffi::WasmEdge_LogOff() };
+    // Every trap would log a line.
+    engine::quiet();
 
     let ast =
         Arc::new(cache.fetch(configuration, Code::Plain(PARKER), &|_| {}).map_err(StartError::Cache)?.ast);

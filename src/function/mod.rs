@@ -5,6 +5,7 @@
 //! sandbox.rs   the same for what stays in one thread: executors and sandboxes
 //! guard.rs     the thread that keeps WasmEdge's fault handlers installed
 //! cache/       native code of modules, kept on disk
+//! compiler.rs  the compiler, in a process of its own
 //! abi.rs       Guest ABI 1 as a module can be checked for it
 //! sizes.rs     what of a module may be how large
 //! address_space.rs  is there room for one more instance?
@@ -32,6 +33,7 @@ mod abi;
 mod address_space;
 pub mod answer;
 mod cache;
+mod compiler;
 mod engine;
 mod failure;
 mod guard;
@@ -54,6 +56,7 @@ mod weir;
 
 pub use answer::{Answer, BadOutput};
 pub use cache::{CacheError, Kept, NativeCode, Origin, Step};
+pub use compiler::apart as compile_apart;
 pub use engine::{Engine, StartError, Watch};
 pub use failure::Failure;
 pub use instance::Instance;

@@ -211,7 +211,7 @@ impl Cache {
         let unfinished = dir.join(room::unfinished(name));
         let finish = || {
             engine::compile(&target.configuration(), wasm, &unfinished)
-                .map_err(|fault| engine_failed("compile it", fault))?;
+                .map_err(|message| CacheError::Engine { what: "compile it", message })?;
             sealed::seal(&unfinished, target).map_err(|error| self.place.failed("write", error))?;
             fs::rename(&unfinished, dir.join(name))
                 .map_err(|error| self.place.failed("rename a file of", error))
