@@ -1,17 +1,20 @@
 //! The example function, in its sandbox and natively, and an executor's whole work on a delivery.
 
 use std::hint::black_box;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crossbeam_channel::{bounded, unbounded};
 use weir::dispatch::{Core, Effect, Input, Key, Limits, Progress};
 use weir::event::{Envelope, Uid};
-use weir::function::{FunctionIndex, Instance, Module, Pool};
+use weir::function::{Engine, FunctionIndex, Instance, Isolation, Module, Pool, Pooled, Upkeep};
 use weir::time::Moment;
 use weir::worker::backlog::Work;
 use weir::worker::chatter::Chatter;
 use weir::worker::deployment::{self, Deployment};
+use weir::worker::desk::{Desk, Seat};
 use weir::worker::executor::{Done, Executor, Job};
+use weir::worker::spares::Spares;
 use weir::worker::tasks;
 
 use super::meter::{Clock::Thread, Cost, Table, cost, cost_with};
@@ -26,7 +29,8 @@ pub(crate) fn measure(table: &Table) {
     table.section("The function");
     let (engine, module) = sample::load();
     let executor = engine.executor();
-    let made = cost(Thread, 1, || assert!(black_box(Instance::new(&module, &executor)).is_ok()));
+    let made =
+        cost(Thread, 1, || assert!(black_box(Instance::new(&module, &executor, Isolation::Warm)).is_ok()));
     table.row("an instance made and dropped (a cold start)", made, Some(200_000.0));
 
     let input = sample::json(0).into_bytes();
@@ -36,8 +40,9 @@ pub(crate) fn measure(table: &Table) {
     });
     table.row("payment, natively", native, None);
 
-    let call = |module: &Arc<Module>| {
-        let mut pool = Pool::new(&engine, [Arc::clone(module)]);
+    let call = |module: &Arc<Module>, isolation: Isolation| {
+        let upkeep = Upkeep { isolation, ..Upkeep::default() };
+        let mut pool = Pool::new(&engine, [Pooled { module: Arc::clone(module), upkeep }]);
         pool.prewarm().expect("an instance is made");
         cost(Thread, 1, || {
             let called = pool.call(FunctionIndex(0), black_box(&input));
@@ -46,15 +51,17 @@ pub(crate) fn measure(table: &Table) {
     };
     let unlimited =
         Module::load_unlimited(&engine, "payment", &sample::module()).expect("it was loaded before");
-    let plain = call(&unlimited);
+    let plain = call(&unlimited, Isolation::Warm);
     table.row("payment, a warm call without limits", plain, Some(1_700.0));
-    let warm = call(&module);
+    let warm = call(&module, Isolation::Warm);
     table.row("payment, a warm call", warm, Some(2_300.0));
     table.value("  how many times the native cost", warm.median / native.median, Some(2.4));
     table.value("  how many times the cost without limits", warm.median / plain.median, Some(1.3));
+    table.row("payment, memory set back before each event", call(&module, Isolation::Reset), Some(5_400.0));
+    table.row("payment, a fresh instance for each event", call(&module, Isolation::Fresh), Some(78_000.0));
 
-    let deployment = Arc::new(Deployment::of(&sample::config(), &[Arc::clone(&module)]));
-    let whole = attempt(&deployment, || {
+    let deployment = Arc::new(Deployment::of(&sample::config(), &[Arc::clone(&module)], &sample::settings()));
+    let whole = attempt(&engine, &deployment, || {
         let mut pool = Pool::new(&engine, [Arc::clone(&module)]);
         pool.prewarm().expect("an instance is made");
         pool
@@ -63,7 +70,7 @@ pub(crate) fn measure(table: &Table) {
     table.value("  without the call", whole.median - warm.median, None);
 }
 
-fn attempt(deployment: &Arc<Deployment>, pool: impl Fn() -> Pool) -> Cost {
+fn attempt(engine: &Arc<Engine>, deployment: &Arc<Deployment>, pool: impl Fn() -> Pool) -> Cost {
     const BATCH: usize = 64;
     const BATCHES: usize = 150;
     let config = sample::config();
@@ -74,27 +81,26 @@ fn attempt(deployment: &Arc<Deployment>, pool: impl Fn() -> Pool) -> Cost {
         let envelope = envelope.clone();
         Job { delivery, trigger: 0, attempt: 1, replay: 0, follows: false, envelope, broker }
     };
+    let (spares, _close) = Spares::new(Arc::clone(engine), 0);
     let make = || {
         let (sender, jobs) = unbounded();
         for _ in 0..BATCHES {
             let jobs = std::iter::repeat_with(job).take(BATCH).collect();
-            sender.send(Work { deployment: Arc::clone(deployment), jobs }).expect("the receiver is here");
+            sender
+                .send(Work { deployment: Arc::clone(deployment), jobs, permit: None })
+                .expect("the receiver is here");
         }
         // The loop takes the results away, as another thread.
         let (done, results) = bounded(8);
         let attempts = move || results.iter().map(|done: Done| done.attempts.len()).sum::<usize>();
         let taken = tasks::thread("loop", attempts);
-        let executor = Executor {
-            number: 0,
-            pool: pool(),
-            deployment: Arc::clone(deployment),
-            chatter: Chatter::default(),
-        };
-        (executor, jobs, done, taken)
+        let mut executor = Executor::new(pool(), Arc::clone(deployment), Chatter::default());
+        executor.at(Rc::new(Desk::own(Seat { number: 0, jobs, done })), Arc::clone(&spares));
+        (executor, taken)
     };
-    cost_with(Thread, BATCHES * BATCH, make, |(executor, jobs, done, taken)| {
-        executor.run(&jobs, &done);
-        drop(done);
+    cost_with(Thread, BATCHES * BATCH, make, |(mut executor, taken)| {
+        executor.sit(None);
+        drop(executor);
         assert_eq!(taken.join().expect("the thread ends"), BATCHES * BATCH);
     })
 }

@@ -11,6 +11,7 @@ use super::reference::Named;
 use super::settings::{self, Bytes, Value};
 use super::text::Span;
 use super::told;
+use super::upkeep::{self, Upkeep};
 
 /// What a function may use; `None`: as much as the worker's settings say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub(super) struct Draft {
     pub limits: FunctionLimits,
     pub config: told::Table,
     pub environment: told::Table,
+    pub upkeep: Upkeep,
 }
 
 pub(super) fn read(
@@ -48,8 +50,9 @@ pub(super) fn read(
     let tenant = spec.string("tenant", report).map(str::to_owned);
     let limits = limits(&mut spec, report);
     let (config, environment) = (told::config(&mut spec, report), told::environment(&mut spec, report));
+    let upkeep = upkeep::read(&mut spec, report);
     spec.finish(report);
-    Some(Draft { module, script, serves, tenant, limits, config, environment })
+    Some(Draft { module, script, serves, tenant, limits, upkeep, config, environment })
 }
 
 fn limits(spec: &mut Fields<'_>, report: &mut Report<'_>) -> FunctionLimits {
@@ -62,7 +65,7 @@ fn limits(spec: &mut Fields<'_>, report: &mut Report<'_>) -> FunctionLimits {
 }
 
 /// A value of its own for what a setting says of all functions, within the same bounds.
-fn instead_of<T: Value>(
+pub(super) fn instead_of<T: Value>(
     spec: &mut Fields<'_>,
     field: &'static str,
     setting: &str,

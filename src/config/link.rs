@@ -80,6 +80,7 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
                 limits: draft.map(|draft| draft.limits).unwrap_or_default(),
                 config: draft.map(|draft| draft.config.clone()).unwrap_or_default(),
                 environment: draft.map(|draft| draft.environment.clone()).unwrap_or_default(),
+                upkeep: draft.map(|draft| draft.upkeep).unwrap_or_default(),
             }
         })
         .collect();

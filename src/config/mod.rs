@@ -53,6 +53,7 @@ mod tls;
 mod told;
 mod topic;
 mod trigger;
+mod upkeep;
 mod yaml;
 
 pub use billing_sink::{BillingSink, UsageTo};
@@ -81,6 +82,7 @@ pub use text::Place;
 pub use texts::Texts;
 pub use tls::{Certificate, Tls};
 pub use told::{SCRIPT, Told};
+pub use upkeep::{Isolation, Upkeep};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -181,6 +183,7 @@ pub struct Function {
     pub limits: FunctionLimits,
     pub config: BTreeMap<String, Told>,
     pub environment: BTreeMap<String, Told>,
+    pub upkeep: Upkeep,
 }
 
 pub struct Loaded {

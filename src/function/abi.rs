@@ -25,6 +25,8 @@ pub(super) struct Shape {
     pub imports: bool,
     /// What its memory begins with.
     pub pages: u32,
+    /// All that an event may leave behind is in its memory and its globals: no table or segment ever changes.
+    pub restorable: bool,
 }
 
 /// `pages`: the limit of its memory.
@@ -41,6 +43,7 @@ pub(super) fn check(wasm: &[u8], pages: u32) -> Result<Shape, Problem> {
         command: exported(START) && !exported(HANDLE),
         imports: types.core_imports().is_some_and(|mut imports| imports.next().is_some()),
         pages: if types.memory_count() > 0 { types.memory_at(0).initial as u32 } else { 0 },
+        restorable: !some_operator(wasm, changes_tables),
     };
     let mut violations = import::refusals(types);
     violations.extend(exports(types, shape));
@@ -153,7 +156,7 @@ fn sizes(types: TypesRef<'_>, wasm: &[u8], pages: u32) -> Vec<String> {
             ));
         }
     }
-    let grows = grows_tables(wasm);
+    let grows = some_operator(wasm, |operator| matches!(operator, Operator::TableGrow { .. }));
     let elements =
         (0..types.table_count()).map(|index| types.table_at(index)).map(|table| match table.maximum {
             _ if !grows => table.initial,
@@ -167,10 +170,26 @@ fn sizes(types: TypesRef<'_>, wasm: &[u8], pages: u32) -> Vec<String> {
     violations
 }
 
-fn grows_tables(wasm: &[u8]) -> bool {
+/// Of a valid module.
+fn some_operator(wasm: &[u8], is: fn(&Operator<'_>) -> bool) -> bool {
     Parser::new(0).parse_all(wasm).filter_map(Result::ok).any(|payload| {
         let Payload::CodeSectionEntry(body) = payload else { return false };
         let operators = body.get_operators_reader().into_iter().flatten();
-        operators.filter_map(Result::ok).any(|operator| matches!(operator, Operator::TableGrow { .. }))
+        operators.filter_map(Result::ok).any(|operator| is(&operator))
     })
+}
+
+/// Or drops segments, after which what is made of them differs.
+fn changes_tables(operator: &Operator<'_>) -> bool {
+    use Operator::{DataDrop, ElemDrop, TableCopy, TableFill, TableGrow, TableInit, TableSet};
+    matches!(
+        operator,
+        DataDrop { .. }
+            | ElemDrop { .. }
+            | TableCopy { .. }
+            | TableFill { .. }
+            | TableGrow { .. }
+            | TableInit { .. }
+            | TableSet { .. }
+    )
 }

@@ -1,4 +1,4 @@
-//! One warm sandbox: an event's bytes in, an answer's bytes out, one call each. A command's is for one call.
+//! One warm sandbox: an event's bytes in, an answer's bytes out, one call each.
 
 use std::mem;
 use std::rc::Rc;
@@ -12,6 +12,8 @@ use super::log::Log;
 use super::module::Module;
 use super::panic;
 use super::sandbox::{Executor, Export, Sandbox};
+use super::snapshot::Snapshot;
+use super::upkeep::Isolation;
 use super::wasi::Process;
 use crate::dispatch::Reason;
 
@@ -24,6 +26,10 @@ pub struct Instance {
     /// Of what imports something, while it is not called.
     process: Option<Box<Process>>,
     limits: Limits,
+    isolation: Isolation,
+    /// What to restore between events.
+    before: Option<Snapshot>,
+    used: bool,
 }
 
 /// Where an event goes in.
@@ -38,33 +44,61 @@ enum Entry {
     },
     Command {
         start: Export,
-        spent: bool,
     },
 }
 
 impl Instance {
-    pub fn new(module: &Module, executor: &Rc<Executor>) -> Result<Instance, Failure> {
+    pub fn new(module: &Module, executor: &Rc<Executor>, isolation: Isolation) -> Result<Instance, Failure> {
         let (mut sandbox, process) = module.sandbox(executor)?;
         let find = |sandbox: &mut Sandbox, name: &str| {
             sandbox.find(name).unwrap_or_else(|| unreachable!("{name} was found when the module was loaded"))
         };
         let entry = if module.is_command() {
-            Entry::Command { start: find(&mut sandbox, abi::START), spent: false }
+            Entry::Command { start: find(&mut sandbox, abi::START) }
         } else {
             let buffer = find(&mut sandbox, abi::BUFFER);
             let handle = find(&mut sandbox, abi::HANDLE);
             Entry::Handler { buffer, handle, address: 0, room: None }
         };
-        Ok(Instance { sandbox, entry, output: (0, 0), process, limits: module.limits() })
+        let resets = isolation == Isolation::Reset && module.is_restorable() && !module.is_command();
+        let before = resets.then(|| Snapshot::of(&mut sandbox));
+        let limits = module.limits();
+        Ok(Instance { sandbox, entry, output: (0, 0), process, limits, isolation, before, used: false })
     }
 
-    /// It is a command that has run: it can't answer another event.
-    pub fn is_spent(&self) -> bool {
-        matches!(self.entry, Entry::Command { spent: true, .. })
+    /// It takes no event but its first.
+    pub fn is_for_one(&self) -> bool {
+        match (self.entry, self.isolation) {
+            (Entry::Command { .. }, _) | (_, Isolation::Fresh) => true,
+            (_, Isolation::Warm) => false,
+            (_, Isolation::Reset) => self.before.is_none(),
+        }
+    }
+
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    /// Makes it what its next event is to find. `false`: nothing makes it that again.
+    pub fn renew(&mut self) -> bool {
+        if !self.used || self.isolation == Isolation::Warm && !self.is_for_one() {
+            return true;
+        }
+        let Some(before) = &self.before else { return false };
+        if !before.restore(&mut self.sandbox) {
+            return false;
+        }
+        // The guest's allocator knows nothing of the buffer any more.
+        if let Entry::Handler { room, .. } = &mut self.entry {
+            *room = None;
+        }
+        (self.output, self.used) = ((0, 0), false);
+        true
     }
 
     /// Has the guest answer one event: its time began at `now`. The answer is then at [`output`](Self::output).
     pub fn call(&mut self, input: &[u8], now: Instant) -> Result<(), Failure> {
+        self.used = true;
         self.sandbox.begin(&self.limits, now);
         let Some(mut process) = self.process.take() else { return self.enter(input) };
         match self.entry {
@@ -81,10 +115,7 @@ impl Instance {
     fn enter(&mut self, input: &[u8]) -> Result<(), Failure> {
         match self.entry {
             Entry::Handler { buffer, handle, .. } => self.handle(buffer, handle, input),
-            Entry::Command { ref mut spent, start } => {
-                *spent = true;
-                self.run(start)
-            }
+            Entry::Command { start } => self.run(start),
         }
     }
 

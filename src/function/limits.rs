@@ -74,6 +74,9 @@ pub(super) const PAGE: u64 = 65_536;
 /// How much fuel a guest gets at a time: between two looks at the clock it runs for a millisecond or less.
 const SLICE: i64 = 1_000_000;
 
+/// Whoever waits for the thread of a call that takes longer shall not wait for its end.
+const LONG: Duration = Duration::from_millis(20);
+
 /// No timeout is longer: a moment too far away has no number.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
@@ -89,6 +92,10 @@ pub(super) struct Running {
     growth_refused: Cell<bool>,
     too_deep: Cell<bool>,
     stopped: Arc<AtomicBool>,
+    /// From when on the call is a long one, as long as that is of interest.
+    long: Cell<Option<Instant>>,
+    /// Who wants to know of long calls. Asked again at the next tick where it answers false.
+    told: RefCell<Option<Box<dyn Fn() -> bool>>>,
     /// Of an instance that imports something.
     process: RefCell<Option<Box<Process>>>,
 }
@@ -103,6 +110,8 @@ impl Running {
             growth_refused: Cell::new(false),
             too_deep: Cell::new(false),
             stopped,
+            long: Cell::new(None),
+            told: RefCell::new(None),
             process: RefCell::new(None),
         }
     }
@@ -110,6 +119,7 @@ impl Running {
     /// A call begins, at `now`. Returns the fuel that it begins with.
     pub(super) fn begin(&self, limits: &Limits, now: Instant) -> i64 {
         self.deadline.set(now + limits.timeout.min(LONGEST));
+        self.long.set(Some(now + LONG));
         let limit = limits.fuel.map_or(i64::MAX, |fuel| i64::try_from(fuel).unwrap_or(i64::MAX));
         self.limit.set(limit);
         self.given.set(limit.min(SLICE));
@@ -117,6 +127,10 @@ impl Running {
         self.growth_refused.set(false);
         self.too_deep.set(false);
         self.given.get()
+    }
+
+    pub(super) fn on_long_calls(&self, tell: impl Fn() -> bool + 'static) {
+        *self.told.borrow_mut() = Some(Box::new(tell));
     }
 
     /// The fuel that was used, where `left` is left of what was given.
@@ -133,8 +147,14 @@ impl Running {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(Stop::Engine);
         }
-        if Instant::now() >= self.deadline.get() {
+        let now = Instant::now();
+        if now >= self.deadline.get() {
             return Err(Stop::Deadline);
+        }
+        if self.long.get().is_some_and(|long| now >= long)
+            && self.told.borrow().as_ref().is_none_or(|tell| tell())
+        {
+            self.long.set(None);
         }
         let next = SLICE.min(self.limit.get() - used);
         self.given.set(used + next);
@@ -179,6 +199,8 @@ impl Running {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
 
     fn running(limits: &Limits) -> (Running, i64) {
@@ -219,6 +241,26 @@ mod tests {
         assert_eq!(running.tick(-1), Err(Stop::Deadline));
         running.begin(&Limits::default(), Instant::now());
         assert_eq!(running.tick(-1), Ok(SLICE));
+    }
+
+    #[test]
+    fn a_long_call_is_told_of_until_it_has_been_heard() {
+        let (running, _) = running(&Limits::default());
+        let asked = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&asked);
+        running.on_long_calls(move || {
+            counted.set(counted.get() + 1);
+            counted.get() == 2
+        });
+        running.tick(-1).unwrap();
+        assert_eq!(asked.get(), 0, "it has only begun");
+        for asked_by_then in [2, 5] {
+            running.begin(&Limits::default(), Instant::now() - LONG);
+            for _ in 0..3 {
+                running.tick(-1).unwrap();
+            }
+            assert_eq!(asked.get(), asked_by_then, "heard at the second, and never in the other call");
+        }
     }
 
     #[test]

@@ -20,6 +20,9 @@
 //! log.rs       what a function says while it is called
 //! module.rs    a function's module, loaded once and shared
 //! instance.rs  one warm sandbox: bytes in, bytes out
+//! snapshot.rs  what it was before its first event, and is again
+//! upkeep.rs    how the instances of a function are kept
+//! place.rs     and how many there are in all threads
 //! failure.rs   why a call had no output
 //! panic.rs     what a guest said as it panicked
 //! answer.rs    output bytes to replies
@@ -47,10 +50,13 @@ mod meter;
 mod module;
 mod pages;
 mod panic;
+mod place;
 mod pool;
 mod sandbox;
 mod sizes;
+mod snapshot;
 mod surroundings;
+mod upkeep;
 mod wasi;
 mod weir;
 
@@ -68,3 +74,4 @@ pub use pages::give_back;
 pub use pool::{Called, FunctionIndex, Pool};
 pub use sandbox::Executor;
 pub use surroundings::Surroundings;
+pub use upkeep::{Isolation, Pooled, Upkeep};

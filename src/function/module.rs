@@ -15,6 +15,7 @@ use super::engine::{Ast, Engine};
 use super::failure::{Failure, MESSAGE, told};
 use super::limits::{Limits, PAGE};
 use super::panic;
+use super::place::Places;
 use super::sandbox::{Executor, Sandbox};
 use super::surroundings::Surroundings;
 use super::wasi::Process;
@@ -31,6 +32,8 @@ pub struct Module {
     origin: Origin,
     /// BLAKE3 of the file.
     digest: [u8; blake3::OUT_LEN],
+    /// Of its instances in all pools.
+    pub(super) places: Arc<Places>,
 }
 
 impl Module {
@@ -84,7 +87,8 @@ impl Module {
         let Fetched { ast, origin } = engine.fetch(name, code).map_err(Problem::Cache)?;
         let digest = *blake3::hash(wasm).as_bytes();
         let (name, ast, surroundings) = (name.to_owned(), Arc::new(ast), Arc::new(surroundings));
-        let module = Module { name, ast, limits, shape, surroundings, origin, digest };
+        let module =
+            Module { name, ast, limits, shape, surroundings, origin, digest, places: Arc::default() };
         module.try_out(engine)?;
         Ok(Arc::new(module))
     }
@@ -123,6 +127,11 @@ impl Module {
     /// A program, which wants a fresh sandbox for each event.
     pub(super) fn is_command(&self) -> bool {
         self.shape.command
+    }
+
+    /// A copy of memory and globals brings an instance back.
+    pub(super) fn is_restorable(&self) -> bool {
+        self.shape.restorable
     }
 
     /// A sandbox of it, initialized, and its process, if it needs one.

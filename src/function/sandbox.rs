@@ -156,6 +156,12 @@ pub(super) struct Sandbox {
     _ast: Arc<Ast>,
 }
 
+/// A mutable global of the sandbox that found it, and what it was then.
+pub(super) struct Global {
+    place: NonNull<ffi::WasmEdge_GlobalInstanceContext>,
+    value: ffi::WasmEdge_Value,
+}
+
 /// An exported function of the sandbox that found it.
 #[derive(Clone, Copy)]
 pub(super) struct Export(usize);
@@ -243,12 +249,48 @@ impl Sandbox {
         }
     }
 
+    /// The guest's mutable globals, in their order. None if the module was not rewritten.
+    pub(super) fn globals(&self) -> Vec<Global> {
+        let find = |number: usize| {
+            let called = format!("{}{number}", meter::GLOBAL);
+            // SAFETY: the global found lives as long as the instance.
+            unsafe {
+                let place = ffi::WasmEdge_ModuleInstanceFindGlobal(self.instance.as_ptr(), name(&called));
+                let place = NonNull::new(place)?;
+                Some(Global { place, value: ffi::WasmEdge_GlobalInstanceGetValue(place.as_ptr()) })
+            }
+        };
+        (0..).map_while(find).collect()
+    }
+
+    /// They get the values again that they had.
+    pub(super) fn set_globals(&mut self, globals: &[Global]) {
+        for global in globals {
+            // SAFETY: it is a global of this very instance, and a value that it had; a reference is to what lives as long.
+            unsafe { ffi::WasmEdge_GlobalInstanceSetValue(global.place.as_ptr(), global.value) };
+        }
+    }
+
     /// The guest's bytes; `None`: they are not all within its memory. The base is asked for anew each time, because a
     /// growth may move it.
     pub(super) fn bytes(&self, address: u32, len: u32) -> Option<&[u8]> {
         let start = self.locate(address, len)?;
         // SAFETY: `locate` checked the range, and the memory changes through `&mut self` only.
         Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), len as usize) })
+    }
+
+    /// All its bytes, to be written to.
+    pub(super) fn memory(&mut self) -> &mut [u8] {
+        let len = self.memory_bytes();
+        let Ok(len) = usize::try_from(len) else { return &mut [] };
+        if len == 0 {
+            return &mut [];
+        }
+        // SAFETY: the memory has these bytes, which nothing else looks at while `self` is borrowed.
+        unsafe {
+            let start = ffi::WasmEdge_MemoryInstanceGetPointer(self.memory, 0, 1);
+            std::slice::from_raw_parts_mut(created(start).as_ptr(), len)
+        }
     }
 
     /// Writes into the guest's memory; `None`: the range is not within it, and nothing was written.

@@ -12,7 +12,7 @@ pub struct Change {
     pub added: Vec<String>,
     pub changed: Vec<String>,
     pub removed: Vec<String>,
-    /// Functions that are new, have another module or other limits, or are told something else.
+    /// Functions that are new, have another module, other limits or another upkeep, or are told something else.
     pub functions: Vec<String>,
     /// Of these, those that had to be compiled.
     pub compiled: usize,
@@ -32,10 +32,13 @@ impl Change {
         }
         let stays = |before: &&Trigger| new.0.triggers.iter().any(|trigger| trigger.uid == before.uid);
         change.removed = old.0.triggers.iter().filter(|before| !stays(before)).map(name).collect();
-        let stood = |module: &Arc<Module>| old.1.functions.iter().any(|f| Arc::ptr_eq(&f.module, module));
-        for module in new.1.iter().filter(|module| !stood(module)) {
-            change.functions.push(module.name().to_owned());
-            change.compiled += usize::from(module.origin() != Origin::Cached);
+        for (function, module) in new.0.functions.iter().zip(new.1) {
+            let stood = old.1.functions.iter().any(|before| Arc::ptr_eq(&before.pooled.module, module));
+            let before = old.0.functions.iter().find(|before| before.uid == function.uid);
+            if !stood || before.is_none_or(|before| before.upkeep != function.upkeep) {
+                change.functions.push(module.name().to_owned());
+            }
+            change.compiled += usize::from(!stood && module.origin() != Origin::Cached);
         }
         change
     }

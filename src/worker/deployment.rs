@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{Config, DeadLetterTo, Settings};
-use crate::dispatch::{Hold, Policy, Table, Trip};
+use super::permit::Permits;
+use crate::config::{self, Config, DeadLetterTo, Settings};
+use crate::dispatch::{Flow, Hold, Policy, Table, Trip};
 use crate::event::Uid;
-use crate::function::Module;
+use crate::function::{Module, Pooled, Upkeep};
 use crate::trigger::Routes;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Deployment {
     /// By the trigger's index in the core's table.
     pub triggers: Vec<Trigger>,
@@ -34,7 +35,9 @@ pub struct Function {
     /// The name alone: replies without a source get it.
     pub short: String,
     pub tenant: String,
-    pub module: Arc<Module>,
+    pub pooled: Pooled,
+    /// `None`: it runs as often at a time as there are executors.
+    pub permits: Option<Permits>,
 }
 
 /// The names of a trigger that is gone, and of its function.
@@ -49,7 +52,7 @@ const GONE: usize = 10_000;
 
 impl Deployment {
     /// `modules` are those of the functions, in their order.
-    pub fn of(config: &Config, modules: &[Arc<Module>]) -> Deployment {
+    pub fn of(config: &Config, modules: &[Arc<Module>], settings: &Settings) -> Deployment {
         assert_eq!(config.functions.len(), modules.len(), "each function has its module");
         let triggers = config.triggers.iter().map(|trigger| Trigger {
             uid: trigger.uid,
@@ -61,12 +64,13 @@ impl Deployment {
             name: format!("{}/{}", function.namespace, function.name),
             short: function.name.clone(),
             tenant: function.tenant.clone(),
-            module: Arc::clone(module),
+            pooled: Pooled { module: Arc::clone(module), upkeep: Upkeep::of(&function.upkeep, settings) },
+            permits: function.upkeep.concurrency.map(Permits::new),
         });
         Deployment { triggers: triggers.collect(), functions: functions.collect(), gone: BTreeMap::new() }
     }
 
-    /// The same, in the place of this one: with the names of what is gone.
+    /// The same, in the place of this one: with the names of what is gone, and with what still runs of what stays.
     pub fn after(mut self, before: &Deployment) -> Deployment {
         let had = before.triggers.iter().map(|trigger| {
             let function = before.functions[trigger.function].name.clone();
@@ -75,6 +79,13 @@ impl Deployment {
         self.gone = had.chain(before.gone.clone()).take(GONE).collect();
         for trigger in &self.triggers {
             self.gone.remove(&trigger.uid);
+        }
+        for function in &mut self.functions {
+            let same = before.functions.iter().find(|before| before.name == function.name);
+            let before = same.and_then(|before| before.permits.as_ref());
+            if let (Some(permits), Some(before)) = (&mut function.permits, before) {
+                permits.after(before);
+            }
         }
         self
     }
@@ -86,7 +97,11 @@ impl Deployment {
     }
 
     pub fn modules(&self) -> impl Iterator<Item = Arc<Module>> {
-        self.functions.iter().map(|function| Arc::clone(&function.module))
+        self.functions.iter().map(|function| Arc::clone(&function.pooled.module))
+    }
+
+    pub fn pooled(&self) -> impl Iterator<Item = Pooled> {
+        self.functions.iter().map(|function| function.pooled.clone())
     }
 
     pub fn is_known(&self, trigger: Uid) -> bool {
@@ -102,19 +117,24 @@ impl std::fmt::Debug for Function {
 
 /// What the core decides by.
 pub fn table(config: &Config, settings: &Settings) -> Arc<Table> {
+    let concurrency = |t: &config::Trigger| config.functions[t.function].upkeep.concurrency;
     Arc::new(Table {
         routes: Routes::new(config.triggers.iter().map(|t| (t.broker, t.criteria()))),
-        policies: config.triggers.iter().map(|t| bounded(&t.policy, settings)).collect(),
+        policies: config.triggers.iter().map(|t| bounded(&t.policy, concurrency(t), settings)).collect(),
         uids: config.triggers.iter().map(|t| t.uid).collect(),
     })
 }
 
-/// A trigger's policy within the worker's own limits.
-fn bounded(policy: &Policy, settings: &Settings) -> Policy {
+/// A trigger's policy within the worker's own limits and its function's: what waits for a function with several triggers
+/// waits for its permits besides.
+fn bounded(policy: &Policy, concurrency: Option<u32>, settings: &Settings) -> Policy {
+    let most = concurrency.map(|most| most as usize);
+    let concurrency = policy.flow.concurrency.into_iter().chain(most).min();
     let trip = Trip { failures: settings.breaker_failures, wait: settings.breaker_wait };
     Policy {
         hold: Hold { time: settings.hold_time, deliveries: settings.hold_deliveries as usize },
         trip: (trip.failures > 0).then_some(trip),
+        flow: Flow { concurrency, ..policy.flow },
         ..policy.clone()
     }
 }

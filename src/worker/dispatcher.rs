@@ -82,6 +82,8 @@ pub enum Drained {
 pub struct Channels {
     pub arrivals: Receiver<Arrivals>,
     pub executors: Vec<Sender<Work>>,
+    /// Spare executors go when it is dropped.
+    pub spares: Sender<()>,
     pub done: Receiver<Done>,
     pub scribe: Sender<Batch>,
     pub settled: Receiver<Settled>,

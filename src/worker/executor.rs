@@ -1,15 +1,19 @@
 //! An executor: a thread that owns one warm instance per function and runs deliveries in them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, at, never, select_biased};
 
 use super::backlog::Work;
 use super::chatter::Chatter;
 use super::deployment::Deployment;
+use super::desk::{Desk, Seat};
+use super::permit::Permit;
 use super::report::{Report, report};
+use super::spares::Spares;
 use crate::dispatch::{Key, Outcome, Reason};
 use crate::event::{Envelope, Event, Uid, structured};
 use crate::function::{Answer, BadOutput, Called, Failure, FunctionIndex, Pool, answer};
@@ -32,6 +36,8 @@ pub struct Job {
 pub struct Done {
     pub executor: usize,
     pub attempts: Vec<Attempted>,
+    /// Not needed any more.
+    pub permit: Option<Permit>,
 }
 
 #[derive(Debug)]
@@ -67,38 +73,110 @@ impl Measured {
 /// The extension that counts a reply's hops down; functions never see it.
 pub const HOPS: &str = "knativebrokerttl";
 
+/// Results whose calls took so long are handed in before the rest of the work is done.
+const HANDED_IN: Duration = Duration::from_millis(5);
+
 pub struct Executor {
-    pub number: usize,
-    pub pool: Pool,
-    pub deployment: Arc<Deployment>,
-    pub chatter: Chatter,
+    pool: Pool,
+    deployment: Arc<Deployment>,
+    chatter: Chatter,
+    /// Of how many executors it is which: they share what instances are to be there before the first event.
+    share: Option<(usize, usize)>,
+    desk: Rc<Desk>,
+    /// The time of calls whose results are not handed in.
+    kept: Duration,
 }
 
 impl Executor {
-    /// Runs until no more jobs can come.
-    pub fn run(mut self, jobs: &Receiver<Work>, done: &Sender<Done>) {
+    pub fn new(pool: Pool, deployment: Arc<Deployment>, chatter: Chatter) -> Executor {
+        Executor { pool, deployment, chatter, share: None, desk: Rc::default(), kept: Duration::ZERO }
+    }
+
+    /// One of so many, each with a share of the instances that are there beforehand.
+    pub fn sharing(self, number: usize, of: usize) -> Executor {
+        Executor { share: Some((number, of)), ..self }
+    }
+
+    /// Gives it a desk, and those who take its seat when a call takes long.
+    pub fn at(&mut self, desk: Rc<Desk>, spares: Arc<Spares>) {
+        self.desk = Rc::clone(&desk);
+        self.pool.on_long_calls(move || desk.lend(|loan| spares.lend(loan)));
+    }
+
+    /// Makes the instances of its share.
+    pub fn prewarm(&mut self) -> Result<(), Failure> {
+        self.share.map_or(Ok(()), |(number, of)| self.pool.prewarm_as(number, of))
+    }
+
+    /// Works until no more jobs can come, or its seat is not its any more. `work` is what is there already.
+    pub fn sit(&mut self, mut work: Option<Work>) {
         let mut input = Vec::new();
-        while let Ok(work) = jobs.recv() {
-            self.take_over(work.deployment);
-            let attempts = self.attempts(work.jobs, &mut input);
-            if done.send(Done { executor: self.number, attempts }).is_err() {
+        let Seat { jobs, .. } = self.desk.seat();
+        loop {
+            if let Some(work) = work.take()
+                && !self.work(work, &mut input)
+            {
                 return;
             }
+            let desk = Rc::clone(&self.desk);
+            work = match self.next(&jobs, desk.recalled().as_ref()) {
+                Some(work) => Some(work),
+                None => return,
+            };
         }
+    }
+
+    /// `None`: it shall go.
+    fn next(&mut self, jobs: &Receiver<Work>, recalled: Option<&Receiver<()>>) -> Option<Work> {
+        if recalled.is_none()
+            && let Ok(work) = jobs.try_recv()
+        {
+            return Some(work);
+        }
+        let nobody = never();
+        let recalled = recalled.unwrap_or(&nobody);
+        loop {
+            // Nothing to do: time to look after the instances.
+            let due = self.pool.shrink(Instant::now()).map_or(never(), at);
+            select_biased! {
+                recv(recalled) -> _ => return None,
+                recv(jobs) -> work => return work.ok(),
+                recv(due) -> _ => {}
+            }
+        }
+    }
+
+    /// False: its seat is not its any more, or there is nobody to work for.
+    fn work(&mut self, work: Work, input: &mut Vec<u8>) -> bool {
+        self.take_over(Arc::clone(&work.deployment));
+        self.desk.put(work);
+        let mut succeeded = true;
+        while let Some(job) = self.desk.next() {
+            let attempted = self.attempted(job, &mut succeeded, input);
+            self.desk.note(attempted);
+            if self.kept > HANDED_IN {
+                self.kept = Duration::ZERO;
+                self.desk.hand_in();
+            }
+        }
+        self.kept = Duration::ZERO;
+        self.desk.hand_in() && self.desk.resume()
     }
 
     /// Runs a batch, in order. `input` is room that is used again.
     pub(super) fn attempts(&mut self, batch: Vec<Job>, input: &mut Vec<u8>) -> Vec<Attempted> {
         let mut succeeded = true;
-        let attempts = batch.into_iter().map(|job| {
-            if job.follows && !succeeded {
-                return Attempted::Skipped(job.delivery);
-            }
-            let (key, outcome, report) = self.attempt(job, input);
-            succeeded = outcome == Outcome::Succeeded;
-            Attempted::Over(key, outcome, report)
-        });
-        attempts.collect()
+        batch.into_iter().map(|job| self.attempted(job, &mut succeeded, input)).collect()
+    }
+
+    /// `succeeded`: did the one before it? And afterwards: did this one?
+    fn attempted(&mut self, job: Job, succeeded: &mut bool, input: &mut Vec<u8>) -> Attempted {
+        if job.follows && !*succeeded {
+            return Attempted::Skipped(job.delivery);
+        }
+        let (key, outcome, report) = self.attempt(job, input);
+        *succeeded = outcome == Outcome::Succeeded;
+        Attempted::Over(key, outcome, report)
     }
 
     /// After a reload: instances of what stays are kept, those of what is new are made now.
@@ -106,11 +184,11 @@ impl Executor {
         if Arc::ptr_eq(&self.deployment, &deployment) {
             return;
         }
-        self.pool.replace(deployment.modules());
+        self.pool.replace(deployment.pooled());
         self.deployment = deployment;
-        if let Err(failure) = self.pool.prewarm() {
+        if let Err(failure) = self.prewarm() {
             // The first call makes it then, or that attempt fails.
-            tracing::warn!(%failure, executor = self.number, "a function's instance could not be made beforehand");
+            tracing::warn!(%failure, "a function's instance could not be made beforehand");
         }
     }
 
@@ -131,6 +209,7 @@ impl Executor {
             let name = &deployment.functions[trigger.function].name;
             self.chatter.say(trigger.function, name, &event.id, &called.log);
             let measured = Measured::of(&called);
+            self.kept += measured.wall + measured.init.unwrap_or_default();
             let result = result(called, function_name, delivery);
             let outcome = result.as_ref().map_or_else(|failure| failure.outcome, |_| Outcome::Succeeded);
             (outcome, report(&deployment, &job, delivery, &measured, input.len(), result))

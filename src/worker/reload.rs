@@ -55,7 +55,8 @@ impl Reload {
         if change.compiled > 0 {
             function::give_back();
         }
-        let deployment = Arc::new(Deployment::of(&set.config, &modules).after(&self.deployment));
+        let deployment =
+            Arc::new(Deployment::of(&set.config, &modules, &self.settings).after(&self.deployment));
         let table = deployment::table(&set.config, &self.settings);
         // What is taken in from here on may be owed to each of them.
         selection::note(&self.settings.data_dir, &set.config, 0).map_err(|why| Failed::Wrong(vec![why]))?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -17,6 +18,7 @@ use super::chatter::Chatter;
 use super::choice::{Choice, Start};
 use super::console::{self, Console};
 use super::deployment::{self, Deployment};
+use super::desk::{Desk, Seat};
 use super::dispatcher::{Begun, Channels, Dispatcher, Drained, Request};
 use super::executor::Executor;
 use super::in_force::{InForce, Standing};
@@ -29,6 +31,7 @@ use super::reload::{self, Reload};
 use super::scribe::{Answers, Disk, Scribe};
 use super::selection;
 use super::set;
+use super::spares::Spares;
 use super::tasks;
 use super::watch::{Look, Watch};
 use crate::config::settings::Bytes;
@@ -81,6 +84,7 @@ pub struct Worker {
     /// The loop, with the threads that end after it in the order in which they do.
     dispatcher: JoinHandle<Drained>,
     others: Vec<JoinHandle<()>>,
+    spares: Arc<Spares>,
     intake: Server,
     /// The admin listener and the console: they answer until the very end.
     answering: Vec<Server>,
@@ -108,7 +112,7 @@ impl Worker {
         let (config, digest) = (set.config.clone(), set.digest);
         let store = Store::open_within(data, settings.queue_max_bytes.0, settings.journal_max_bytes.0);
         let store = Arc::new(store.map_err(|e| StartError(e.to_string()))?);
-        let deployment = Arc::new(Deployment::of(&config, modules));
+        let deployment = Arc::new(Deployment::of(&config, modules, settings));
         let table = deployment::table(&config, settings);
         let limits = archive::Limits {
             queue_bytes: settings.queue_max_bytes.0,
@@ -162,21 +166,26 @@ impl Worker {
         let in_force = InForce::new(Standing { is_last_good, refused, ..standing });
         let brokers = Brokers::new(broker_paths(&config));
 
+        let (spares, close_spares) = Spares::new(Arc::clone(&engine), settings.spare_executors as usize);
         let mut others = Vec::new();
         let mut jobs_senders = Vec::new();
         let mut ready = Vec::new();
         for number in 0..executors {
             let (jobs_sender, jobs) = bounded(super::dispatcher::WINDOW);
             let engine = Arc::clone(&engine);
-            let (deployment, done) = (Arc::clone(&deployment), done_sender.clone());
+            let (deployment, spares) = (Arc::clone(&deployment), Arc::clone(&spares));
+            let seat = Seat { number, jobs, done: done_sender.clone() };
             let (warmed, warm) = bounded(1);
             others.push(tasks::thread_with(function::STACK, &format!("executor-{number}"), move || {
-                let mut pool = Pool::new(&engine, deployment.modules());
-                let prewarmed = pool.prewarm();
+                let pool = Pool::new(&engine, deployment.pooled());
+                let executor = Executor::new(pool, deployment, Chatter::default());
+                let mut executor = executor.sharing(number, executors);
+                executor.at(Rc::new(Desk::own(seat)), spares);
+                let prewarmed = executor.prewarm();
                 let failed = prewarmed.is_err();
                 let _ = warmed.send(prewarmed);
                 if !failed {
-                    Executor { number, pool, deployment, chatter: Chatter::default() }.run(&jobs, &done);
+                    executor.sit(None);
                 }
             }));
             jobs_senders.push(jobs_sender);
@@ -210,8 +219,15 @@ impl Worker {
                 tracing::error!(%error, "the queue can't be read on: restart the worker once that is mended");
             }
         }));
-        let channels =
-            Channels { arrivals, executors: jobs_senders, done, scribe: batches_sender, settled, requests };
+        let channels = Channels {
+            arrivals,
+            executors: jobs_senders,
+            spares: close_spares,
+            done,
+            scribe: batches_sender,
+            settled,
+            requests,
+        };
         let dispatcher = Dispatcher::new(
             core,
             Arc::clone(&deployment),
@@ -288,6 +304,7 @@ impl Worker {
             engine,
             dispatcher,
             others,
+            spares,
             intake,
             answering,
             console: socket,
@@ -310,8 +327,19 @@ impl Worker {
     /// questions are answered.
     pub async fn drain(self, timeout: Duration) -> Drained {
         self.stopping.store(true, Ordering::Relaxed);
-        let Worker { requests, looks, engine, dispatcher, others, intake, answering, console, _lock, .. } =
-            self;
+        let Worker {
+            requests,
+            looks,
+            engine,
+            dispatcher,
+            others,
+            spares,
+            intake,
+            answering,
+            console,
+            _lock,
+            ..
+        } = self;
         drop(looks);
         let settled = tokio::task::spawn_blocking(move || {
             let _ = requests.send(Request::Drain { deadline: timeout });
@@ -328,6 +356,7 @@ impl Worker {
                 for thread in others {
                     let _ = thread.join();
                 }
+                spares.join();
             });
             let _ = ended.await;
             drained

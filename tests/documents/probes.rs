@@ -308,9 +308,13 @@ fn function() -> Kind {
     for told in ["config", "environment"] {
         kind.field(told, Change, json!({"a": "b"}));
     }
-    for later in ["isolation", "concurrency", "price"] {
-        kind.field(later, Refusal, json!("x"));
+    kind.field("isolation", Change, json!("reset"));
+    kind.field("concurrency", Change, json!(3));
+    let instances = json!({"min": 1, "max": 4, "idle": "1h"});
+    for (field, value) in [("min", json!(2)), ("max", json!(3)), ("idle", json!("5s"))] {
+        kind.beside(&format!("instances.{field}"), Change, value, json!({"instances": instances}));
     }
+    kind.field("price", Refusal, json!("x"));
     kind
 }
 

@@ -127,11 +127,13 @@ fn unknowable(error: &str) -> bool {
         " overlap, which NATS does not take",
         "unknown kind",
         "unknown annotation 'w",
+        "Function.spec.instances: min is ",
     ];
     // A pattern says how an amount is written, not how much it is.
-    let amounts = ["Function.spec.timeout: ", "Function.spec.memory: ", "Function.spec.maxOutput: "];
+    let amounts = ["timeout", "memory", "maxOutput", "instances.idle"];
+    let amounts = amounts.map(|field| format!("Function.spec.{field}: "));
     let is_amount =
-        amounts.iter().any(|field| error.starts_with(field)) && error.ends_with(" is out of range");
+        amounts.iter().any(|field| error.starts_with(field.as_str())) && error.ends_with(" is out of range");
     is_amount || parts.iter().any(|part| error.contains(part))
 }
 

@@ -144,6 +144,8 @@ settings! {
     reload_interval: Duration = "reload.interval", "1s", "0s"..="24h",
         "how often documents and modules are looked at for changes; 0s: only at a SIGHUP";
     executors: u32 = "executors", "0", "0"..="1024", "threads that run functions; 0: one per core";
+    spare_executors: u32 = "spare-executors", "8", "0"..="1024",
+        "threads that go on with the others' events while calls take longer than 20 ms; started when needed";
     dispatch_max_in_flight: u32 = "dispatch.max-in-flight", "10000", "1"..="10000000",
         "deliveries that are ready, running or being written down";
     dispatch_max_in_flight_bytes: Bytes = "dispatch.max-in-flight-bytes", "256MiB", "1MiB"..="1TiB",
@@ -173,6 +175,8 @@ settings! {
         "how long one call of a function may take before it is stopped";
     function_memory: Bytes = "function.memory", "128MiB", "64KiB"..="4GiB",
         "what the memory of one instance of a function may grow to";
+    function_idle: Duration = "function.idle", "5m", "1ms"..="24h",
+        "how long an instance that had no event is kept, where more are there than its function wants at least";
     log_level: LogLevel = "log.level", "info", ""..="", "the least grave lines that are logged";
     log_format: LogFormat = "log.format", "auto", ""..="", "text for people, json for machines; auto: by the terminal";
     secrets_dir: PathBuf = "secrets.dir", "secrets", ""..="", "where secrets are kept, as `<name>/<key>`";

@@ -60,13 +60,45 @@ pub(crate) static SPEC: Map = Map::of(&[
         Shape::Text(&form::SIZE),
         "The largest answer; without it: setting `function.max-output`.",
     ),
-    Field::refused("isolation", NONE_YET),
-    Field::refused("concurrency", NONE_YET),
+    Field::new(
+        "isolation",
+        Shape::Words(&["warm", "reset", "fresh"]),
+        "What an event finds of those before it: what they left in the instance's memory; or nothing, because it is set back \
+         after each; or nothing, because each event has an instance of its own.",
+    )
+    .default("warm"),
+    Field::new(
+        "concurrency",
+        Shape::Integer(1, 100_000),
+        "How many events a worker runs it on at a time; without it: as many as it has executors. Others wait.",
+    ),
+    Field::new("instances", Shape::Map(&INSTANCES), "How many instances of it a worker keeps."),
     Field::refused("price", NONE_YET),
 ]);
 
 static CONFIG: Pairs = Pairs { keys: &form::CONFIG_KEY, values: &Shape::Either(&TOLD), least: 0 };
 static ENVIRONMENT: Pairs = Pairs { keys: &form::VARIABLE, values: &Shape::Either(&TOLD), least: 0 };
 static TOLD: [Shape; 2] = [Shape::Text(&form::TOLD), Shape::Map(&secret::SECRET)];
+
+static INSTANCES: Map = Map::of(&[
+    Field::new(
+        "min",
+        Shape::Integer(0, 100_000),
+        "So many are there before the worker is ready, and stay; an executor has one of them.",
+    )
+    .default("1"),
+    Field::new(
+        "max",
+        Shape::Integer(1, 100_000),
+        "No more are kept between events; where more are needed at a time, they are made for one event. Without it: one for \
+         each executor that needs it.",
+    ),
+    Field::new(
+        "idle",
+        Shape::Text(&form::LENGTH),
+        "One beyond `min` goes when it has had no event for so long; without it: setting `function.idle`.",
+    ),
+])
+.named("instances");
 
 const NONE_YET: &str = "remove it: this version has it for no function";

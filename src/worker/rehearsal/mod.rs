@@ -34,7 +34,7 @@ impl Rehearsal {
         let modules =
             set::load(&engine, settings, config).map_err(|problems| StartError(problems.join("\n")))?;
         function::give_back();
-        let deployment = Arc::new(Deployment::of(config, &modules));
+        let deployment = Arc::new(Deployment::of(config, &modules, settings));
         Ok(Rehearsal { engine, deployment, table: deployment::table(config, settings) })
     }
 

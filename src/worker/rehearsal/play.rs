@@ -60,7 +60,7 @@ struct Run {
 impl<'r> Play<'r> {
     pub(super) fn new(rehearsal: &'r Rehearsal) -> Play<'r> {
         let Rehearsal { engine, deployment, table } = rehearsal;
-        let pool = Pool::new(engine, deployment.modules());
+        let pool = Pool::new(engine, deployment.pooled());
         let queue = Uid::of_document("weir", "Queue", "embedded");
         let assigned = Input::Assigned {
             source: queue,
@@ -76,12 +76,7 @@ impl<'r> Play<'r> {
         Play {
             rehearsal,
             core,
-            executor: Executor {
-                number: 0,
-                pool,
-                deployment: Arc::clone(deployment),
-                chatter: Chatter::default(),
-            },
+            executor: Executor::new(pool, Arc::clone(deployment), Chatter::default()),
             queue,
             now: Moment(0),
             coming: VecDeque::new(),
