@@ -11,8 +11,9 @@ use crate::config::schema::{self, Schema};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The schemas are made of what the worker reads by: with one, an editor completes fields, shows what they do, and marks
-most of what 'weir check' would. What stands in other files, and what an expression means, 'weir check' alone knows.
+With one, an editor completes fields, shows what they do, and marks most of what 'weir check'
+would: the schemas are made of the list of fields that the worker itself reads by. What stands in
+other files, and what an expression means, 'weir check' alone knows.
 
 At the top of a file, for every editor with yaml-language-server (VS Code, Helix, Neovim):
   # yaml-language-server: $schema=../schemas/documents.json

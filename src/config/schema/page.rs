@@ -72,6 +72,10 @@ impl Page {
             if map.one_of().len() == map.fields.len() {
                 self.text += "One of these, and no other beside it.\n\n";
             }
+            if let Some(others) = map.others {
+                let (called, value) = (others.keys.called, value(others.values));
+                self.text += &format!("Any other {called}, too: a {value}.\n\n");
+            }
             self.text += COLUMNS;
             self.map("", map, None);
             done += 1;
@@ -221,6 +225,7 @@ fn value(shape: &Shape) -> String {
         }
         Shape::Text(form) => form.called.into(),
         Shape::Words(all) => words(all),
+        Shape::Integer(least, _) if *least < 0 => "whole number".into(),
         Shape::Integer(least, most) if *most == i64::MAX || *most == i64::from(i32::MAX) => {
             format!("number, {least} or more")
         }

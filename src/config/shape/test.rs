@@ -166,7 +166,7 @@ const ATTRIBUTES: [Field; 10] = [
     Field::new(
         "data",
         Shape::Any,
-        "A part of its data: what an object says must be there, lists item by item, numbers by value.",
+        "Its data. But for `exactly` a part of it: what an object says must be there, lists item by item, numbers by value.",
     ),
     DATA_BASE64,
 ];

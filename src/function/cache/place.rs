@@ -38,7 +38,8 @@ impl Place {
         if may_be_written(&about) {
             return Err(CacheError::NotPrivate { dir: dir.to_owned(), mode: about.mode() & 0o7777 });
         }
-        let by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
+        // With the number of this process: the compiler is another one.
+        let by_descriptor = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), open.as_raw_fd()));
         let is_same = |other: &Metadata| (other.dev(), other.ino()) == (about.dev(), about.ino());
         let through = match fs::metadata(&by_descriptor) {
             Ok(other) if is_same(&other) => by_descriptor,
