@@ -277,6 +277,33 @@ fn invoke() {
     session.expect();
 }
 
+#[test]
+fn many_calls_are_measured() {
+    let session = shop("invoke-many");
+    session.write("triggers/brittle.yaml", BRITTLE);
+    session.write("triggers/brittle.wasm", guests::brittle());
+    session.write("order.json", ORDER);
+    session.write("bang.json", ORDER.replace("o-1", "o-1!"));
+    let said = |arguments: &[&str], code: i32| {
+        let mut command = session.command();
+        let output = command.args([&["invoke", "--repeat", "50"], arguments].concat()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains("50 calls, ") && said.contains("p99.9"), "{said}");
+        assert_eq!(
+            output.stdout.split(|byte| *byte == b'\n').count(),
+            1 + usize::from(arguments[0] == "payment")
+        );
+        said
+    };
+    for (isolation, cold) in [("warm", 1), ("reset", 1), ("fresh", 50)] {
+        let said = said(&["payment", "--event", "order.json", "--isolation", isolation], 0);
+        assert!(said.contains(&format!("50 succeeded; {cold} cold\n")), "{said}");
+    }
+    let said = said(&["shop/brittle", "--event", "bang.json"], 1);
+    assert!(said.contains("0 succeeded; 50 cold\n50 trapped (unreachable)\n"), "{said}");
+}
+
 // ---- with a worker ---------------------------------------------------------------------------------------------
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use guests::{engine, guest, load};
+use weir::dispatch::Reason;
 use weir::function::{FunctionIndex, Isolation, Module, Pool, Pooled, Upkeep};
 
 const ONLY: FunctionIndex = FunctionIndex(0);
@@ -88,6 +89,20 @@ fn what_can_t_be_set_back_is_made_anew() {
 }
 
 #[test]
+fn a_guest_that_has_no_buffer_says_so_at_its_event() {
+    let text = r#"(module
+        (memory (export "memory") 1)
+        (global (export "weir_abi") i32 (i32.const 1))
+        (func (export "weir_buffer") (param i32) (result i32) unreachable)
+        (func (export "weir_handle") (param i32) (result i64) (i64.const 0)))"#;
+    let mut pool = pool(&wat::parse_str(text).unwrap(), Isolation::Reset);
+    for _ in 0..2 {
+        let called = pool.call(ONLY, b"x");
+        assert_eq!((called.result.unwrap_err().reason, called.cold), (Reason::Unreachable, true));
+    }
+}
+
+#[test]
 fn each_event_has_an_instance_of_its_own() {
     let mut pool = pool(&counting(""), Isolation::Fresh);
     pool.prewarm().unwrap();
@@ -97,20 +112,24 @@ fn each_event_has_an_instance_of_its_own() {
 }
 
 #[test]
-fn an_event_takes_the_same_fuel_after_a_reset_as_in_a_fresh_instance() {
+fn an_event_takes_the_same_fuel_after_each_reset_and_answers_as_in_a_fresh_instance() {
     let payment = Module::load(&engine(), "payment", &guests::payment(), weir::function::Limits::default());
     let payment = payment.unwrap();
     let mut pools = [Isolation::Fresh, Isolation::Reset].map(|i| Pool::new(&engine(), [kept(&payment, i)]));
     let orders: Vec<_> = ["1", "12500.5", "99"].map(|amount| guests::order(&amount.repeat(5), amount)).into();
-    let fuel = pools.each_mut().map(|pool| {
+    let [fresh, reset] = pools.each_mut().map(|pool| {
         let mut call = |order: &Vec<u8>| {
             let called = pool.call(ONLY, order);
-            (called.result.map(<[u8]>::to_vec).unwrap(), called.fuel)
+            (called.result.map(<[u8]>::to_vec).unwrap(), called.fuel, called.cold)
         };
         orders.iter().chain(&orders).map(&mut call).collect::<Vec<_>>()
     });
-    assert_eq!(fuel[0], fuel[1]);
-    assert_eq!(fuel[1][..3], fuel[1][3..], "what one event left was there for another");
+    for (n, (fresh, reset)) in fresh.iter().zip(&reset).enumerate() {
+        assert_eq!(fresh.0, reset.0);
+        assert_eq!((fresh.2, reset.2), (true, n == 0), "the example was not made anew for nothing");
+    }
+    let fuel: Vec<u64> = reset.iter().map(|(_, fuel, _)| *fuel).collect();
+    assert_eq!(fuel[..3], fuel[3..], "what one event left was there for another");
 }
 
 #[test]

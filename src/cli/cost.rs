@@ -6,7 +6,7 @@ use super::exit::Outcome;
 use super::options::Options;
 use super::out::{print, say};
 use super::stored;
-use super::table::{Align, Table, duration};
+use super::table::{Align, Table, bytes, duration};
 use crate::journal::Cost;
 use crate::journal::cost::By;
 use crate::worker::query::{CostAnswer, Query};
@@ -94,13 +94,4 @@ fn row(name: &str, cost: &Cost) -> Vec<String> {
         bytes(cost.bytes_in),
         bytes(cost.bytes_out),
     ]
-}
-
-fn bytes(count: u64) -> String {
-    match count {
-        0..10_000 => format!("{count} B"),
-        10_000..10_000_000 => format!("{:.1} KB", count as f64 / 1e3),
-        10_000_000..10_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
-        _ => format!("{:.1} GB", count as f64 / 1e9),
-    }
 }

@@ -73,6 +73,16 @@ pub fn duration(ns: u64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// An amount for people.
+pub fn bytes(count: u64) -> String {
+    match count {
+        0..10_000 => format!("{count} B"),
+        10_000..10_000_000 => format!("{:.1} KB", count as f64 / 1e3),
+        10_000_000..10_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
+        _ => format!("{:.1} GB", count as f64 / 1e9),
+    }
+}
+
 /// How long ago a time in nanoseconds since 1970 was, for people.
 pub fn age(unix_ns: u64) -> String {
     let seconds = unix_nanos().saturating_sub(unix_ns) / 1_000_000_000;

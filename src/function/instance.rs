@@ -17,6 +17,9 @@ use super::upkeep::Isolation;
 use super::wasi::Process;
 use crate::dispatch::Reason;
 
+/// The buffer that is asked for before the first event of an instance that is set back: as large as most events are.
+const READY: u32 = 16 << 10;
+
 /// What failed a call must be dropped: the guest's heap may be corrupt, even if its next call seems to work.
 pub struct Instance {
     sandbox: Sandbox,
@@ -61,9 +64,38 @@ impl Instance {
             Entry::Handler { buffer, handle, address: 0, room: None }
         };
         let resets = isolation == Isolation::Reset && module.is_restorable() && !module.is_command();
-        let before = resets.then(|| Snapshot::of(&mut sandbox));
         let limits = module.limits();
-        Ok(Instance { sandbox, entry, output: (0, 0), process, limits, isolation, before, used: false })
+        let mut instance = Instance {
+            sandbox,
+            entry,
+            output: (0, 0),
+            process,
+            limits,
+            isolation,
+            before: None,
+            used: false,
+        };
+        if resets {
+            if !instance.make_ready() {
+                // What failed is not used; this one fails at its event, and says so.
+                let unready = Instance::new(module, executor, Isolation::Fresh)?;
+                return Ok(Instance { isolation, ..unready });
+            }
+            instance.before = Some(Snapshot::of(&mut instance.sandbox));
+        }
+        Ok(instance)
+    }
+
+    /// Most guests' memory grows for their first buffer, and one that grows with each event could never be set back.
+    fn make_ready(&mut self) -> bool {
+        let Entry::Handler { buffer, .. } = self.entry else { return true };
+        self.sandbox.begin(&self.limits.at_start(), Instant::now());
+        if let Some(process) = self.process.take() {
+            self.sandbox.running().seat(process);
+        }
+        let asked = self.guest(buffer, [READY]);
+        self.process = self.sandbox.running().unseat();
+        asked.is_ok()
     }
 
     /// It takes no event but its first.
