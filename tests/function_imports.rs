@@ -12,7 +12,8 @@ use weir::dispatch::{Outcome, Reason};
 use weir::function::{FunctionIndex, Level, Limits, Log, Module, Pool, Surroundings};
 
 const ONLY: FunctionIndex = FunctionIndex(0);
-const SHORT: Limits = Limits { output: 4_096, timeout: Duration::from_millis(300), fuel: None, pages: 2_048 };
+const SHORT: Limits =
+    Limits { output: 4_096, timeout: Duration::from_millis(300), fuel: None, pages: 2_048, log: 64 << 10 };
 
 fn of(module: Arc<Module>) -> Pool {
     Pool::new(&guests::engine(), [module])
@@ -110,6 +111,25 @@ fn a_million_lines_are_a_few_and_a_count() {
     assert_eq!(called.result, Ok(&b""[..]));
     assert_eq!((called.log.lines.len(), called.log.dropped), (256, 1_000_000 - 256));
     assert!(called.fuel > 64_000_000, "lines are paid for: {}", called.fuel);
+}
+
+#[test]
+fn a_call_logs_as_many_bytes_as_its_function_may_and_the_next_one_as_many_again() {
+    let wasm = importing(
+        LOG,
+        "(local $n i32)
+         (loop $more
+            (call $log (i32.const 2) (i32.const 1024) (i32.const 3))
+            (local.set $n (i32.add (local.get $n) (i32.const 1)))
+            (br_if $more (i32.lt_u (local.get $n) (i32.const 10))))
+         (i64.const 0)",
+        "",
+    );
+    let mut pool = of(load_with(&guests::engine(), &wasm, Limits { log: 14, ..Limits::default() }).unwrap());
+    for _ in 0..2 {
+        let called = pool.call(ONLY, b"abc");
+        assert_eq!((called.log.lines.len(), called.log.dropped), (4, 6));
+    }
 }
 
 #[test]

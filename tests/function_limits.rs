@@ -15,7 +15,8 @@ use weir::function::{Engine, FunctionIndex, Limits, Module, Pool, STACK};
 const ONLY: FunctionIndex = FunctionIndex(0);
 
 /// Long enough for whatever ends by itself, and short enough to wait for what does not.
-const SHORT: Limits = Limits { output: 4_096, timeout: Duration::from_millis(300), fuel: None, pages: 2_048 };
+const SHORT: Limits =
+    Limits { output: 4_096, timeout: Duration::from_millis(300), fuel: None, pages: 2_048, log: 64 << 10 };
 const FUEL: Limits = Limits { timeout: Duration::from_secs(3_600), fuel: Some(10_000_000), ..SHORT };
 
 fn pool(wasm: &[u8], limits: Limits) -> Pool {

@@ -23,6 +23,10 @@ pub struct FunctionLimits {
     pub memory: Option<u64>,
     /// In bytes.
     pub max_output: Option<u64>,
+    /// Bytes that a call may log.
+    pub log: Option<u64>,
+    /// Lines a second that it may log on one executor.
+    pub log_rate: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,12 +60,21 @@ pub(super) fn read(
 }
 
 fn limits(spec: &mut Fields<'_>, report: &mut Report<'_>) -> FunctionLimits {
-    FunctionLimits {
+    let bytes = |Bytes(bytes)| bytes;
+    let mut limits = FunctionLimits {
         timeout: instead_of(spec, "timeout", "function.timeout", report),
         fuel: spec.integer("fuel", report).map(i64::unsigned_abs),
-        memory: instead_of(spec, "memory", "function.memory", report).map(|Bytes(bytes)| bytes),
-        max_output: instead_of(spec, "maxOutput", "function.max-output", report).map(|Bytes(bytes)| bytes),
+        memory: instead_of(spec, "memory", "function.memory", report).map(bytes),
+        max_output: instead_of(spec, "maxOutput", "function.max-output", report).map(bytes),
+        ..FunctionLimits::default()
+    };
+    if let Some(mut log) = spec.map("log", report) {
+        limits.log = instead_of(&mut log, "bytes", "function.log-bytes", report).map(bytes);
+        let rate = log.integer("rate", report);
+        limits.log_rate = rate.map(|lines| u32::try_from(lines).unwrap_or(u32::MAX));
+        log.finish(report);
     }
+    limits
 }
 
 /// A value of its own for what a setting says of all functions, within the same bounds.

@@ -214,7 +214,10 @@ impl Instance {
 
     /// What it had to say in its last call, and before the first while it started.
     pub fn take_log(&mut self) -> Log {
-        self.process.as_mut().map(|process| mem::take(&mut process.log)).unwrap_or_default()
+        self.process
+            .as_mut()
+            .map(|process| mem::replace(&mut process.log, Log::within(self.limits.log)))
+            .unwrap_or_default()
     }
 
     /// What the last successful call answered.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::log::Log;
 use super::meter;
 use super::wasi::Process;
 use crate::config::{FunctionLimits, Settings};
@@ -19,11 +20,19 @@ pub struct Limits {
     pub fuel: Option<u64>,
     /// The memory of an instance, in pages of 64 KiB.
     pub pages: u32,
+    /// Bytes that one call may log.
+    pub log: u32,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { output: 1 << 20, timeout: Duration::from_secs(30), fuel: None, pages: 2_048 }
+        Limits {
+            output: 1 << 20,
+            timeout: Duration::from_secs(30),
+            fuel: None,
+            pages: 2_048,
+            log: Log::BYTES,
+        }
     }
 }
 
@@ -37,6 +46,7 @@ impl Limits {
             timeout: function.timeout.unwrap_or(settings.function_timeout),
             fuel: function.fuel,
             pages: u32::try_from(memory / PAGE).unwrap_or(u32::MAX),
+            log: u32::try_from(function.log.unwrap_or(settings.function_log_bytes.0)).unwrap_or(u32::MAX),
         }
     }
 

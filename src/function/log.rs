@@ -20,12 +20,13 @@ pub struct Line {
 }
 
 /// What one call wrote.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     pub lines: Vec<Line>,
     /// Lines over the limit.
     pub dropped: u64,
-    bytes: usize,
+    /// What there is room for.
+    room: usize,
 }
 
 impl Level {
@@ -51,12 +52,27 @@ impl Level {
     }
 }
 
+impl Default for Log {
+    fn default() -> Log {
+        Log::within(Log::BYTES)
+    }
+}
+
 impl Log {
     /// Of one call.
     pub(super) const LINES: usize = 256;
     /// Of one line; a longer one is broken.
     pub(super) const LINE: usize = 8 << 10;
-    pub(super) const BYTES: usize = 64 << 10;
+    pub(super) const BYTES: u32 = 64 << 10;
+
+    /// One of so many bytes at most.
+    pub(super) fn within(bytes: u32) -> Log {
+        Log { lines: Vec::new(), dropped: 0, room: bytes as usize }
+    }
+
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        bytes <= self.room
+    }
 
     /// Each line of a text is one of the log: nobody writes a line that looks like the worker's own.
     pub(super) fn write(&mut self, level: Level, text: &[u8]) {
@@ -69,11 +85,11 @@ impl Log {
 
     fn line(&mut self, level: Level, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if self.lines.len() == Log::LINES || line.len() > Log::BYTES - self.bytes {
+        if self.lines.len() == Log::LINES || !self.has_room(line.len()) {
             self.dropped += 1;
             return;
         }
-        self.bytes += line.len();
+        self.room -= line.len();
         self.lines.push(Line { level, text: printable(line) });
     }
 }
@@ -163,10 +179,10 @@ mod tests {
         log.write(Level::Info, &b"\n".repeat(Log::LINES + 3));
         assert_eq!((log.lines.len(), log.dropped), (Log::LINES, 3));
         let mut log = Log::default();
-        log.write(Level::Info, &vec![b'x'; Log::BYTES - 1]);
+        log.write(Level::Info, &vec![b'x'; Log::BYTES as usize - 1]);
         log.write(Level::Info, b"yy");
         log.write(Level::Info, b"z");
-        assert_eq!((log.lines.len(), log.dropped), (Log::BYTES / Log::LINE + 1, 1));
+        assert_eq!((log.lines.len(), log.dropped), (Log::BYTES as usize / Log::LINE + 1, 1));
         assert!(log.lines[..8].iter().all(|line| line.text.len() <= Log::LINE) && log.lines[8].text == "z");
     }
 

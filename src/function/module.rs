@@ -141,7 +141,7 @@ impl Module {
     ) -> Result<(Sandbox, Option<Box<Process>>), Failure> {
         let running = &executor.running;
         if self.shape.imports {
-            running.seat(Box::new(Process::new(Arc::clone(&self.surroundings))));
+            running.seat(Box::new(Process::new(Arc::clone(&self.surroundings), self.limits.log)));
         }
         let started = self.start(executor);
         let mut process = running.unseat();

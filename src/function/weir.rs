@@ -1,7 +1,7 @@
 //! The functions of the module `weir` that guests may import: a line for the log, a value of the configuration.
 
 use super::limits::Stop;
-use super::log::{Level, Log};
+use super::log::Level;
 use super::memory::{Memory, Outside};
 use super::wasi::{Process, World, cost};
 
@@ -18,7 +18,7 @@ impl From<Outside> for Stop {
     }
 }
 
-/// Text that has no place in a log at all is not even looked at.
+/// Text that there is no room for is not even looked at, and charged as the call alone.
 pub(super) fn log(
     process: &mut Process,
     memory: &Memory<'_>,
@@ -26,7 +26,7 @@ pub(super) fn log(
     [level, address, len]: [u32; 3],
 ) -> Result<(), Stop> {
     let text = memory.bytes(address, len)?;
-    if text.len() > Log::BYTES {
+    if !process.log.has_room(text.len()) {
         process.log.dropped += 1;
         return world.charge(cost::CALL);
     }
@@ -60,6 +60,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::function::Log;
     use crate::function::surroundings::Surroundings;
 
     struct Idle;
@@ -84,7 +85,7 @@ mod tests {
 
     fn process() -> Process {
         let config = [("limit".to_owned(), "10000".to_owned())].into();
-        Process::new(Arc::new(Surroundings { config, ..Surroundings::of("f") }))
+        Process::new(Arc::new(Surroundings { config, ..Surroundings::of("f") }), Log::BYTES)
     }
 
     #[test]
@@ -123,9 +124,9 @@ mod tests {
     #[test]
     fn what_has_no_place_in_a_log_is_dropped_and_counted() {
         let mut process = process();
-        let mut bytes = vec![b'\n'; Log::BYTES + 1];
+        let mut bytes = vec![b'\n'; Log::BYTES as usize + 1];
         let memory = Memory(&mut bytes);
-        log(&mut process, &memory, &Idle, [0, 0, Log::BYTES as u32 + 1]).unwrap();
+        log(&mut process, &memory, &Idle, [0, 0, Log::BYTES + 1]).unwrap();
         assert_eq!((process.log.lines.len(), process.log.dropped), (0, 1));
         log(&mut process, &memory, &Idle, [1, 0, 1]).unwrap();
         assert_eq!((process.log.lines.len(), process.log.lines[0].level), (1, Level::Warn));

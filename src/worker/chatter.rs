@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::deployment::Function;
 use crate::function::{Level, Log};
 
 /// The target of these lines, for `log.level`: "info,function=debug".
 const TARGET: &str = "function";
 
-/// Of one function in one executor: so many lines at once, and one more after each such time.
-const AT_ONCE: u32 = 500;
-const EACH: Duration = Duration::from_millis(10);
+/// As many lines at once as are let through in so many seconds.
+const AT_ONCE: u32 = 5;
 /// Lines that were dropped are told of no more often.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -27,8 +27,14 @@ struct Voice {
 }
 
 impl Chatter {
-    /// `index` is the function's; `log` is of one call, for the event with this id.
-    pub(super) fn say(&mut self, index: usize, function: &str, event: &str, log: &Log) {
+    /// `index` is the function's in its deployment; `log` is of one call, for the event with this id.
+    pub(super) fn say(
+        &mut self,
+        index: usize,
+        Function { name: function, log_rate, .. }: &Function,
+        event: &str,
+        log: &Log,
+    ) {
         if log.lines.is_empty() && log.dropped == 0 {
             return;
         }
@@ -37,12 +43,12 @@ impl Chatter {
         }
         let voice = &mut self.0[index];
         // After a reload another one may stand here.
-        if voice.function != function {
-            *voice = Voice { function: function.to_owned(), ..Voice::default() };
+        if voice.function != *function {
+            *voice = Voice { function: function.clone(), ..Voice::default() };
         }
         let now = Instant::now();
         for line in log.lines.iter().filter(|line| is_wanted(line.level)) {
-            if voice.may_speak(now) {
+            if voice.may_speak(*log_rate, now) {
                 write(line.level, function, event, &line.text);
             }
         }
@@ -52,11 +58,13 @@ impl Chatter {
 }
 
 impl Voice {
-    fn may_speak(&mut self, now: Instant) -> bool {
+    /// `rate`: lines a second.
+    fn may_speak(&mut self, rate: u32, now: Instant) -> bool {
+        let each = Duration::from_secs(1) / rate.max(1);
         let paid = self.paid.map_or(now, |paid| paid.max(now));
-        let may = paid - now < EACH * AT_ONCE;
+        let may = paid - now < each * rate.saturating_mul(AT_ONCE);
         if may {
-            self.paid = Some(paid + EACH);
+            self.paid = Some(paid + each);
         } else {
             self.dropped += 1;
         }
@@ -111,12 +119,12 @@ mod tests {
     #[test]
     fn lines_are_let_through_up_to_a_rate_and_the_others_are_counted() {
         let (mut voice, now) = (Voice::default(), Instant::now());
-        let said = (0..2_000).filter(|_| voice.may_speak(now)).count();
-        assert_eq!((said, voice.dropped), (AT_ONCE as usize, 2_000 - u64::from(AT_ONCE)));
+        let said = (0..2_000).filter(|_| voice.may_speak(100, now)).count();
+        assert_eq!((said, voice.dropped), (500, 1_500));
         // Nine more after the time of nine; all of them after a pause.
-        let later = |lines: u32| now + EACH * lines;
-        assert_eq!((0..100).filter(|_| voice.may_speak(later(9))).count(), 9);
-        assert_eq!((0..2_000).filter(|_| voice.may_speak(later(5_000))).count(), AT_ONCE as usize);
+        let later = |lines: u32| now + Duration::from_millis(10) * lines;
+        assert_eq!((0..100).filter(|_| voice.may_speak(100, later(9))).count(), 9);
+        assert_eq!((0..2_000).filter(|_| voice.may_speak(100, later(5_000))).count(), 500);
     }
 
     #[test]

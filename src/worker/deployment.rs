@@ -36,6 +36,8 @@ pub struct Function {
     pub short: String,
     pub tenant: String,
     pub pooled: Pooled,
+    /// Lines a second.
+    pub log_rate: u32,
     /// `None`: it runs as often at a time as there are executors.
     pub permits: Option<Permits>,
 }
@@ -65,6 +67,7 @@ impl Deployment {
             short: function.name.clone(),
             tenant: function.tenant.clone(),
             pooled: Pooled { module: Arc::clone(module), upkeep: Upkeep::of(&function.upkeep, settings) },
+            log_rate: function.limits.log_rate.unwrap_or(settings.function_log_rate),
             permits: function.upkeep.concurrency.map(Permits::new),
         });
         Deployment { triggers: triggers.collect(), functions: functions.collect(), gone: BTreeMap::new() }

@@ -206,8 +206,8 @@ impl Executor {
         // A defect of ours in one attempt must not take the other deliveries with it: it counts as failed.
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let called = self.pool.call(function, input);
-            let name = &deployment.functions[trigger.function].name;
-            self.chatter.say(trigger.function, name, &event.id, &called.log);
+            let of = &deployment.functions[trigger.function];
+            self.chatter.say(trigger.function, of, &event.id, &called.log);
             let measured = Measured::of(&called);
             self.kept += measured.wall + measured.init.unwrap_or_default();
             let result = result(called, function_name, delivery);

@@ -314,6 +314,9 @@ fn function() -> Kind {
     for (field, value) in [("min", json!(2)), ("max", json!(3)), ("idle", json!("5s"))] {
         kind.beside(&format!("instances.{field}"), Change, value, json!({"instances": instances}));
     }
+    let log = json!({"bytes": "8KiB", "rate": 20});
+    kind.beside("log.bytes", Change, json!("4KiB"), json!({"log": log}));
+    kind.beside("log.rate", Change, json!(5), json!({"log": log}));
     kind.field("price", Refusal, json!("x"));
     kind
 }

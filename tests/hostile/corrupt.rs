@@ -9,7 +9,8 @@ use crate::guest::Guest;
 use crate::{ONLY, alone, guests, in_threads_for_functions};
 
 /// What a corrupt module may do is not known: it is not waited for.
-const LIMITS: Limits = Limits { output: 1 << 20, timeout: Duration::from_millis(20), fuel: None, pages: 64 };
+const LIMITS: Limits =
+    Limits { output: 1 << 20, timeout: Duration::from_millis(20), fuel: None, pages: 64, log: 64 << 10 };
 
 /// Changes a few bytes of what can be called, and calls what can be called after that.
 pub(crate) fn some(dice: &mut Dice, count: u32) {

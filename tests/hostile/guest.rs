@@ -49,7 +49,7 @@ pub(crate) enum End {
 
 /// What ends by itself has all the time that there is: on a busy machine, too.
 pub(crate) const PATIENT: Limits =
-    Limits { output: 1 << 20, timeout: Duration::from_secs(600), fuel: None, pages: 2_048 };
+    Limits { output: 1 << 20, timeout: Duration::from_secs(600), fuel: None, pages: 2_048, log: 64 << 10 };
 /// For what doesn't.
 pub(crate) const SHORT: Limits = Limits { timeout: Duration::from_millis(20), ..PATIENT };
 

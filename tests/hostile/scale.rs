@@ -9,7 +9,8 @@ use weir::function::{FunctionIndex, Limits, Module, Pool};
 use crate::neighbour::Neighbour;
 use crate::{alone, guests, in_threads_for_functions, resident};
 
-const LIMITS: Limits = Limits { output: 4_096, timeout: Duration::from_secs(600), fuel: None, pages: 16 };
+const LIMITS: Limits =
+    Limits { output: 4_096, timeout: Duration::from_secs(600), fuel: None, pages: 16, log: 64 << 10 };
 
 /// Answers with as many bytes as `number` says.
 fn numbered(number: usize) -> Vec<u8> {

@@ -130,7 +130,7 @@ fn unknowable(error: &str) -> bool {
         "Function.spec.instances: min is ",
     ];
     // A pattern says how an amount is written, not how much it is.
-    let amounts = ["timeout", "memory", "maxOutput", "instances.idle"];
+    let amounts = ["timeout", "memory", "maxOutput", "instances.idle", "log.bytes"];
     let amounts = amounts.map(|field| format!("Function.spec.{field}: "));
     let is_amount =
         amounts.iter().any(|field| error.starts_with(field.as_str())) && error.ends_with(" is out of range");

@@ -175,6 +175,10 @@ settings! {
         "how long one call of a function may take before it is stopped";
     function_memory: Bytes = "function.memory", "128MiB", "64KiB"..="4GiB",
         "what the memory of one instance of a function may grow to";
+    function_log_bytes: Bytes = "function.log-bytes", "64KiB", "1KiB"..="16MiB",
+        "what one call of a function may log; what is over is dropped";
+    function_log_rate: u32 = "function.log-rate", "100", "1"..="1000000",
+        "lines a second that a function may log on one executor, after the first of five seconds";
     function_idle: Duration = "function.idle", "5m", "1ms"..="24h",
         "how long an instance that had no event is kept, where more are there than its function wants at least";
     log_level: LogLevel = "log.level", "info", ""..="", "the least grave lines that are logged";

@@ -72,6 +72,7 @@ pub(crate) static SPEC: Map = Map::of(&[
         Shape::Integer(1, 100_000),
         "How many events a worker runs it on at a time; without it: as many as it has executors. Others wait.",
     ),
+    Field::new("log", Shape::Map(&LOG), "How much it may log; what is over is dropped, counted, and told of."),
     Field::new("instances", Shape::Map(&INSTANCES), "How many instances of it a worker keeps."),
     Field::refused("price", NONE_YET),
 ]);
@@ -79,6 +80,20 @@ pub(crate) static SPEC: Map = Map::of(&[
 static CONFIG: Pairs = Pairs { keys: &form::CONFIG_KEY, values: &Shape::Either(&TOLD), least: 0 };
 static ENVIRONMENT: Pairs = Pairs { keys: &form::VARIABLE, values: &Shape::Either(&TOLD), least: 0 };
 static TOLD: [Shape; 2] = [Shape::Text(&form::TOLD), Shape::Map(&secret::SECRET)];
+
+static LOG: Map = Map::of(&[
+    Field::new(
+        "bytes",
+        Shape::Text(&form::SIZE),
+        "What one call may log, in 256 lines at most; without it: setting `function.log-bytes`.",
+    ),
+    Field::new(
+        "rate",
+        Shape::Integer(1, 1_000_000),
+        "Lines a second on one executor, after the first of five seconds; without it: setting `function.log-rate`.",
+    ),
+])
+.named("log");
 
 static INSTANCES: Map = Map::of(&[
     Field::new(

@@ -51,7 +51,7 @@ pub(super) fn process() -> Process {
     let mut surroundings = Surroundings::of("shop");
     surroundings.environment.insert("REGION".into(), "eu".into());
     surroundings.environment.insert("EMPTY".into(), String::new());
-    Process::new(Arc::new(surroundings))
+    Process::new(Arc::new(surroundings), crate::function::Log::BYTES)
 }
 
 pub(super) fn ask<const N: usize>(

@@ -32,10 +32,11 @@ pub(super) enum Stdout {
 }
 
 impl Process {
-    pub(in crate::function) fn new(surroundings: Arc<Surroundings>) -> Process {
+    /// `log`: as many bytes may a call log.
+    pub(in crate::function) fn new(surroundings: Arc<Surroundings>, log: u32) -> Process {
         Process {
             surroundings,
-            log: Log::default(),
+            log: Log::within(log),
             descriptors: Descriptors::default(),
             clocks: Clocks::default(),
             stdin: Vec::new(),
