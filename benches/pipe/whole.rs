@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tempfile::TempDir;
 use weir::event::structured;
@@ -17,6 +18,8 @@ use weir::worker::query::Store;
 use super::meter::Table;
 use super::process::Worker;
 use super::{publisher, sample};
+
+const STARTS: usize = 11;
 
 pub(crate) fn measure(table: &Table) {
     let idle = idle(table);
@@ -47,13 +50,51 @@ fn idle(table: &Table) -> f64 {
     table.value("memory, 100 functions (of one module), an instance each", worker.resident(), Some(100.0));
     table.value("start to readiness with those, wall time", worker.started.as_secs_f64() * 1e3, None);
     worker.stop();
+    first_event(table);
     cpu
 }
 
+/// From the start of a worker with twenty different modules, all of them compiled before, to the end of its first event.
+fn first_event(table: &Table) {
+    let folder = scratch();
+    let wasm = fs::read(sample::module()).expect("the example was built");
+    let modules = (0..20_u8).map(|n| {
+        // Different for a section that nobody reads, with an empty name.
+        let path = folder.path().join(format!("{n}.wasm"));
+        fs::write(&path, [&wasm[..], &[0, 2, 0, n]].concat()).expect("the scratch directory is writable");
+        path
+    });
+    let documents = functions(folder.path(), modules.collect());
+    let mut times = Vec::new();
+    // The first one compiles what is not in the cache yet.
+    for round in 0..=STARTS {
+        let data = scratch();
+        let begun = Instant::now();
+        let worker = Worker::start(data.path(), &documents);
+        publisher::publish(worker.http, 1, 1, 1);
+        worker.await_settled(1);
+        if round > 0 {
+            times.push(begun.elapsed().as_secs_f64() * 1e3);
+        }
+        worker.stop();
+    }
+    times.sort_by(f64::total_cmp);
+    table.value(
+        "start with 20 functions to the end of the first event, median",
+        times[STARTS / 2],
+        Some(300.0),
+    );
+    table.value("  the longest", times[STARTS - 1], None);
+}
+
 fn a_hundred(directory: &Path) -> PathBuf {
+    functions(directory, vec![sample::module(); 100])
+}
+
+/// One function of each module, each with a trigger.
+fn functions(directory: &Path, modules: Vec<PathBuf>) -> PathBuf {
     let mut documents = String::new();
-    for n in 0..100 {
-        let module = sample::module();
+    for (n, module) in modules.iter().enumerate() {
         writeln!(
             documents,
             "---\napiVersion: weir.dev/v1alpha1\nkind: Function\nmetadata: {{name: payment-{n}}}\n\

@@ -71,7 +71,13 @@ impl Run {
         let mistaken = judged.is_err();
         if !self.last_good || of_settings.has_errors() {
             judged.map_err(|mistakes| {
-                mistakes.help("nothing was started: correct them first; 'weir check' looks again")
+                // The settings are nobody's but the worker's own: none are kept.
+                mistakes.help(if of_settings.has_errors() {
+                    "nothing was started: correct them first; 'weir check' looks again"
+                } else {
+                    "nothing was started: correct them first ('weir check' looks again), or take what was in force \
+                     last, with --last-good"
+                })
             })?;
         }
         // A selection that selects nothing is no matter of the documents alone.

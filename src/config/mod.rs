@@ -120,7 +120,10 @@ impl Config {
             "" => "they have no labels: write some below metadata.labels".into(),
             labels => format!("their labels: {labels}"),
         };
-        let message = format!("'{selector}' selects none of the {} triggers", self.deselected.len());
+        let message = match self.deselected.len() {
+            1 => format!("'{selector}' does not select the one trigger there is"),
+            triggers => format!("'{selector}' selects none of the {triggers} triggers"),
+        };
         Err(NoSelector { message, help })
     }
 }
