@@ -12,6 +12,7 @@ mod worker;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -72,6 +73,7 @@ fn help() {
         "run",
         "check",
         "explain",
+        "build",
         "test",
         "publish",
         "invoke",
@@ -133,6 +135,24 @@ fn check() {
     session.write("bad/b.yaml", "kind: Trigger\n");
     session.write("bad.weir.yaml", "executers: 2\nhttp:\n  token: hunter2\n");
     session.weir(&["check", "bad", "--config", "bad.weir.yaml", "--set", "log.level=loud", "--set", "x=1"]);
+    session.expect();
+}
+
+#[test]
+fn build() {
+    let mut session = Session::new("build").timed();
+    session.write("triggers/shop.yaml", BRITTLE.replace("brittle,", "brittle-things,"));
+    session.write("triggers/audit.yaml", BRITTLE.replace("brittle", "audit"));
+    session.write("triggers/brittle.wasm", guests::brittle());
+    session.write("triggers/audit.wasm", guests::audit());
+    session.weir(&["build", "--cache", "aot"]).weir(&["build", "--cache", "aot"]);
+    session.weir(&["build", "--cache", "aot", "--portable"]);
+    session.write("triggers/brittle.wasm", b"\n(module)");
+    session.write("triggers/audit.wasm", wat::parse_str("(module)").unwrap());
+    session.weir(&["build", "--cache", "aot"]);
+    session.write("open/readme.txt", "");
+    std::fs::set_permissions(session.path("open"), PermissionsExt::from_mode(0o777)).unwrap();
+    session.weir(&["build", "--cache", "open"]).weir(&["build", "nowhere"]);
     session.expect();
 }
 

@@ -14,6 +14,7 @@ mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use page::{Class, Page};
 use printed::{Printed, print};
@@ -81,6 +82,11 @@ fn lines(probe: &Probe, printed: &Printed) -> BTreeSet<u32> {
 fn seen(config: &Config) -> String {
     let mut config = config.clone();
     config.triggers.iter_mut().for_each(|trigger| trigger.place.clear());
+    // Where it stands is no matter, and the same for all.
+    static PLACE: OnceLock<weir::config::Place> = OnceLock::new();
+    for function in &mut config.functions {
+        function.module_place = PLACE.get_or_init(|| function.module_place.clone()).clone();
+    }
     // Kept for whoever scales the workers; nothing here reads it.
     format!("{config:?}").replace("consumers: 2", "consumers: 1")
 }

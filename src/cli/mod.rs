@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod bar;
+pub mod build;
 pub mod check;
 pub mod cost;
 pub mod dlq;
@@ -70,6 +71,8 @@ enum Command {
     Explain(explain::Explain),
     /// Write a new function: a project that builds, runs and has tests
     New(new::New),
+    /// Compile the functions beforehand, as for an image: workers then find them
+    Build(build::Build),
     /// Run the tests that stand beside the triggers, with the real functions
     Test(test::TestOf),
     /// Send events to a worker or any CloudEvents endpoint
@@ -115,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.main(),
         Command::Explain(explain) => explain.main(),
         Command::New(new) => new.main(),
+        Command::Build(build) => build.main(),
         Command::Test(test) => test.main(),
         Command::Publish(publish) => publish.main(),
         Command::Invoke(invoke) => invoke.main(),

@@ -66,15 +66,14 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
         .iter()
         .map(|document| {
             let draft = if let Draft::Function(draft) = &document.draft { draft.as_ref() } else { None };
+            // Absent only where its absence is an error, and then the config is not handed out.
+            let module = draft.and_then(|draft| draft.module.as_ref());
             Function {
                 uid: Uid::of_document(&document.namespace, "Function", &document.name),
                 namespace: document.namespace.clone(),
                 name: document.name.clone(),
-                // Absent only where its absence is an error, and then the config is not handed out.
-                module: draft
-                    .and_then(|draft| draft.module.as_ref())
-                    .map(|m| m.path.clone())
-                    .unwrap_or_default(),
+                module: module.map(|module| module.path.clone()).unwrap_or_default(),
+                module_place: module.map_or(&document.place, |module| &module.place).clone(),
                 script: draft.and_then(|draft| draft.script.as_ref()).map(|script| script.path.clone()),
                 tenant: draft.and_then(|d| d.tenant.clone()).unwrap_or_else(|| document.namespace.clone()),
                 limits: draft.map(|draft| draft.limits).unwrap_or_default(),

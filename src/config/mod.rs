@@ -180,6 +180,8 @@ pub struct Function {
     pub namespace: String,
     pub name: String,
     pub module: PathBuf,
+    /// Where its document names the module.
+    pub module_place: Place,
     /// The file whose text it finds in its configuration, under [`SCRIPT`].
     pub script: Option<PathBuf>,
     pub tenant: String,
@@ -187,6 +189,13 @@ pub struct Function {
     pub config: BTreeMap<String, Told>,
     pub environment: BTreeMap<String, Told>,
     pub upkeep: Upkeep,
+}
+
+impl Function {
+    /// As the journal has it.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
 }
 
 pub struct Loaded {

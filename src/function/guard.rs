@@ -37,8 +37,8 @@ pub(super) fn raise(configuration: &Arc<Configuration>, cache: &Cache) -> Result
     // Every trap would log a line.
     engine::quiet();
 
-    let ast =
-        Arc::new(cache.fetch(configuration, Code::Plain(PARKER), &|_| {}).map_err(StartError::Cache)?.ast);
+    let parker = cache.fetch(configuration, Code::Plain(PARKER), &|_| {});
+    let ast = Arc::new(parker.map_err(|error| StartError::Guard(error.to_string()))?.ast);
     let before = SIGNALS.map(|signal| action(signal).sa_sigaction);
     let (parked, wait) = sync_channel(1);
     let configuration = configuration.clone();

@@ -69,7 +69,7 @@ pub use instance::Instance;
 pub use limits::Limits;
 pub use log::{Level, Line, Log};
 pub use meter::STACK;
-pub use module::{LoadError, Module, Problem};
+pub use module::{Compiled, LoadError, Module, Problem};
 pub use pages::give_back;
 pub use pool::{Called, FunctionIndex, Pool};
 pub use sandbox::Executor;

@@ -23,6 +23,12 @@ use super::wasi::Process;
 /// A file larger than this is no function.
 const FILE_LIMIT: u64 = 64 << 20;
 
+/// Native code that is there, and is not removed to make room as long as this is held.
+pub struct Compiled {
+    pub origin: Origin,
+    _ast: Ast,
+}
+
 pub struct Module {
     name: String,
     ast: Arc<Ast>,
@@ -52,6 +58,17 @@ impl Module {
         let refused = |problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem };
         let wasm = Module::read(path).map_err(refused)?;
         Module::made(engine, name, Code::Metered(&wasm), limits, surroundings).map_err(refused)
+    }
+
+    /// Its native code, compiled or found; nothing of it is run.
+    pub fn compile(engine: &Engine, name: &str, path: &Path, limits: Limits) -> Result<Compiled, LoadError> {
+        let compiled = || {
+            let wasm = Module::read(path)?;
+            abi::check(&wasm, limits.pages)?;
+            let fetched = engine.fetch(name, Code::Metered(&wasm)).map_err(Problem::Cache)?;
+            Ok(Compiled { origin: fetched.origin, _ast: fetched.ast })
+        };
+        compiled().map_err(|problem| LoadError { name: name.to_owned(), path: path.to_owned(), problem })
     }
 
     /// Without limits: for the bench, which shows what they cost.

@@ -185,7 +185,7 @@ impl Set {
         let (mut modules, mut problems, mut compiled) = (Vec::new(), Problems::new(), false);
         let files = self.wasm.iter().zip(&self.surroundings);
         for (function, (wasm, surroundings)) in self.config.functions.iter().zip(files) {
-            let name = full_name(function);
+            let name = function.full_name();
             let limits = Limits::of(&function.limits, settings);
             let same = |m: &&Arc<Module>| {
                 m.name() == name
@@ -243,13 +243,9 @@ pub fn load_one(engine: &Engine, settings: &Settings, function: &Function) -> Re
     let script = path.map(read).transpose()?;
     let secrets = Secrets::of(function, &settings.secrets_dir);
     let surroundings = secrets.surroundings(function, script.as_deref())?;
-    let (name, limits) = (full_name(function), Limits::of(&function.limits, settings));
+    let (name, limits) = (function.full_name(), Limits::of(&function.limits, settings));
     let module = Module::load_in(engine, &name, &function.module, limits, surroundings);
     module.inspect(|module| say(module)).map_err(|error| vec![error.to_string()])
-}
-
-fn full_name(function: &Function) -> String {
-    format!("{}/{}", function.namespace, function.name)
 }
 
 /// What each function of a configuration is told; all problems at once.

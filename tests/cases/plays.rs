@@ -26,7 +26,7 @@ fn play(
     flags.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let (settings, wrong) = load_settings(None, &|_| None, &flags);
     assert_eq!(wrong.to_string(), "");
-    let rehearsal = Rehearsal::prepare(&loaded.config.unwrap(), &settings).unwrap();
+    let rehearsal = Rehearsal::prepare(&loaded.config.unwrap(), &settings, Box::new(|_, _| {})).unwrap();
     let cases = loaded.tests.iter().flat_map(|test| &test.cases);
     cases
         .map(|case| {

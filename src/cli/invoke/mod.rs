@@ -9,12 +9,13 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 
 use self::measures::Measures;
+use super::bar::{compiling, watch};
 use super::exit::{Failed, Outcome};
 use super::options::{Options, refuse};
 use super::{documents, input};
 use crate::config::{Config, Function, Isolation};
 use crate::event::structured;
-use crate::function::{self, Engine, FunctionIndex, Pool, Pooled, Upkeep};
+use crate::function::{self, Engine, FunctionIndex, NativeCode, Pool, Pooled, Upkeep};
 use crate::worker::{set, tasks};
 
 #[derive(Debug, Args)]
@@ -69,9 +70,12 @@ impl Invoke {
         let mut event_json = Vec::new();
         structured::encode(&event, &mut event_json);
 
-        let engine = Engine::start(&settings.function_cache).map_err(Failed::error)?;
+        let bar = compiling();
+        let watch = watch(&bar, vec![function.full_name()]);
+        let engine = Engine::start_with(&NativeCode::of(&settings), watch).map_err(Failed::error)?;
         let module = set::load_one(&engine, &settings, function)
             .map_err(|problems| Failed::error(problems.join("\n")))?;
+        bar.finish_and_clear();
         let mut upkeep = Upkeep::of(&function.upkeep, &settings);
         upkeep.isolation = self.isolation.map_or(upkeep.isolation, How::isolation);
         let (called, short, repeat) = (self.function.clone(), function.name.clone(), self.repeat);

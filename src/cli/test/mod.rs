@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
+use super::bar::{compiling, watch};
 use super::documents;
 use super::exit::{Failed, Outcome};
 use super::options::Options;
 use super::out::print;
 use crate::config::test::Case;
-use crate::config::{Settings, Test};
+use crate::config::{Function, Settings, Test};
 use crate::worker::rehearsal::{Difference, History, Rehearsal, judge};
 
 #[derive(Debug, Args)]
@@ -160,7 +161,11 @@ impl TestOf {
                 .filter(|one| wanted(&one.name))
                 .try_for_each(|one| print(format_args!("{}\n", one.name)));
         }
-        let rehearsal = Rehearsal::prepare(&config, &settings).map_err(Failed::error)?;
+        let bar = compiling();
+        let watch = watch(&bar, config.functions.iter().map(Function::full_name).collect());
+        let rehearsal = Rehearsal::prepare(&config, &settings, watch);
+        bar.finish_and_clear();
+        let rehearsal = rehearsal.map_err(Failed::error)?;
         let played = self.play(&rehearsal, all(), wanted)?;
         let counts = Counts::of(&played);
         match self.format {

@@ -15,7 +15,7 @@ use super::super::lint::ALLOW;
 use super::super::shape::samples::{self, Sample};
 use super::super::shape::{KINDS, Role, Shape};
 use super::super::test::{self, Names, Unread};
-use super::super::text::Text;
+use super::super::text::{Place, Span, Text};
 use super::super::{SaidBy, load_text, yaml};
 
 /// A schema, ready to be asked.
@@ -100,6 +100,9 @@ impl Reader {
         for trigger in &mut config.triggers {
             trigger.place.clear();
             trigger.origins = Delivery::default().origins(&Delivery::default(), SaidBy::Default);
+        }
+        for function in &mut config.functions {
+            function.module_place = Place { text: Text::new("", "").into(), span: Span::default() };
         }
         let cases = loaded.tests.iter().flat_map(|test| &test.cases);
         let cases: Vec<_> = cases.map(|case| (case.broker, &case.given)).collect();

@@ -70,8 +70,8 @@ impl fmt::Display for CacheError {
                 }
                 write!(
                     f,
-                    ", where nothing can be written: whoever may write there can compile it, with this version, for this \
-                     kind of processor and from the same module; or name another directory (function.cache)"
+                    ", where nothing can be written: `weir build --cache {dir}` puts it in, with this version, on this kind of \
+                     processor and from the same module; or name another directory (function.cache)"
                 )
             }
             CacheError::NotPortable => f.write_str(

@@ -15,7 +15,7 @@ use super::start::StartError;
 use crate::config::test::Case;
 use crate::config::{Config, Settings};
 use crate::dispatch::Table;
-use crate::function::{self, Engine};
+use crate::function::{self, Engine, NativeCode, Watch};
 
 pub use history::{Attempt, DeadLetter, History, Occurred, Reply, Stopped};
 pub use verdict::{Difference, Line, judge};
@@ -28,9 +28,10 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Loads the functions. One that is not in the cache is compiled: seconds.
-    pub fn prepare(config: &Config, settings: &Settings) -> Result<Rehearsal, StartError> {
-        let engine = Engine::start(&settings.function_cache).map_err(|e| StartError(e.to_string()))?;
+    /// Loads the functions. One that is not in the cache is compiled: seconds, of which `watch` is told.
+    pub fn prepare(config: &Config, settings: &Settings, watch: Watch) -> Result<Rehearsal, StartError> {
+        let engine = Engine::start_with(&NativeCode::of(settings), watch);
+        let engine = engine.map_err(|error| StartError(error.to_string()))?;
         let modules =
             set::load(&engine, settings, config).map_err(|problems| StartError(problems.join("\n")))?;
         function::give_back();
