@@ -2,6 +2,7 @@
 //! whether what it reads or writes is within. Where it gets none it goes on with a memory at address 0, and what a guest
 //! does there is done to the worker: so nothing is instantiated unless there is more room than that.
 
+use std::ffi::c_void;
 use std::{fs, io, ptr};
 
 use rustix::process::{Resource, getrlimit};
@@ -14,22 +15,45 @@ const PAGE: usize = 65_536;
 
 /// Why there is none.
 pub(super) fn check() -> Result<(), String> {
-    let len = AT_ONCE * MEMORY;
-    // SAFETY: a mapping of its own, at no place in particular, of which nothing is read or written, and which goes at once. A
-    // part in the middle is made what a memory is: that takes two mappings more.
-    let there_is = unsafe {
+    // In one piece there mostly is, and it is found out sooner.
+    if Reserved::new(AT_ONCE * MEMORY).is_some() {
+        return Ok(());
+    }
+    let mut pieces = Vec::with_capacity(AT_ONCE);
+    while pieces.len() < AT_ONCE {
+        pieces.push(Reserved::new(MEMORY).ok_or_else(shortage)?);
+    }
+    Ok(())
+}
+
+/// Addresses where nothing is, until it is dropped.
+struct Reserved {
+    first: *mut c_void,
+    len: usize,
+}
+
+impl Reserved {
+    fn new(len: usize) -> Option<Reserved> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        let room = libc::mmap(ptr::null_mut(), len, libc::PROT_NONE, flags, -1, 0);
-        if room == libc::MAP_FAILED {
-            false
-        } else {
-            let middle = room.byte_add(len / 2);
-            let made = libc::mprotect(middle, PAGE, libc::PROT_READ | libc::PROT_WRITE) == 0;
-            libc::munmap(room, len);
-            made
+        // SAFETY: a mapping of its own, at no place in particular, of which nothing is read or written. A part in the middle is
+        // made what a memory is: that takes two mappings more.
+        unsafe {
+            let first = libc::mmap(ptr::null_mut(), len, libc::PROT_NONE, flags, -1, 0);
+            if first == libc::MAP_FAILED {
+                return None;
+            }
+            let reserved = Reserved { first, len };
+            let made = libc::mprotect(first.byte_add(len / 2), PAGE, libc::PROT_READ | libc::PROT_WRITE);
+            (made == 0).then_some(reserved)
         }
-    };
-    if there_is { Ok(()) } else { Err(shortage()) }
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is its own, and nobody knows of it.
+        unsafe { libc::munmap(self.first, self.len) };
+    }
 }
 
 /// What is at its end, and what helps.

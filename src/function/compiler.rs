@@ -14,7 +14,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::engine::{self, Configuration};
 use super::failure::{MESSAGE, told};
 
-/// The first argument of a program that is to be the compiler. Then come the kind of code and the file that is to be made.
+/// The first argument of a program that is to be the compiler. Then come the kind of code and the name of the file
+/// that is to be made.
 const ARGUMENT: &str = "compile-native";
 const NATIVE: &str = "native";
 const GENERIC: &str = "generic";
@@ -45,7 +46,9 @@ pub fn apart() -> Option<ExitCode> {
 fn serve(kind: &OsStr, out: &Path) -> ExitCode {
     let compiled = bounded().and_then(|wasm| {
         let configuration = if kind == GENERIC { Configuration::generic() } else { Configuration::new() };
-        engine::compile_here(&configuration, &wasm, out).map_err(|fault| fault.to_string())
+        engine::compile_here(&configuration, &wasm, out).map_err(|fault| fault.to_string())?;
+        // The engine says nothing of a file that it can't write.
+        if out.exists() { Ok(()) } else { Err(format!("{} could not be written", out.display())) }
     });
     match compiled {
         Ok(()) => ExitCode::SUCCESS,
@@ -79,8 +82,15 @@ fn most(resource: Resource, own: u64) -> u64 {
 pub(super) fn compile(generic: bool, wasm: &[u8], out: &Path) -> Option<Result<(), String>> {
     let program = PROGRAM.get()?;
     let kind = if generic { GENERIC } else { NATIVE };
+    let (Some(dir), Some(name)) = (out.parent(), out.file_name()) else {
+        return Some(Err(format!("{} is no file", out.display())));
+    };
     let mut command = Command::new(program);
-    command.arg(ARGUMENT).arg(kind).arg(out);
+    command.arg(ARGUMENT).arg(kind).arg(name);
+    // It may be named by a descriptor of this process, which the other one has until it is another program.
+    if !dir.as_os_str().is_empty() {
+        command.current_dir(dir);
+    }
     Some(run(command, wasm))
 }
 

@@ -69,7 +69,9 @@ fn a_module_that_the_compiler_can_t_cope_with_is_refused_and_the_worker_goes_on(
     };
     let home = Home::new(&document("neighbour"));
     home.write("neighbour.wasm", &guests::answering("well"));
-    let worker = Running::start(&home, &["--set", "reload.interval=10ms"]);
+    // Here nothing has been compiled before.
+    let cache = format!("function.cache={}", home.path().join("native").display());
+    let worker = Running::start(&home, &["--set", "reload.interval=10ms", "--set", &cache]);
     // What a process may take, those may that it starts; this one takes far less.
     let pid = Pid::from_raw(worker.id().cast_signed());
     let limit = Rlimit { current: Some(5), maximum: getrlimit(Resource::Cpu).maximum };
