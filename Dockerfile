@@ -6,9 +6,9 @@ FROM rust:1.95-slim-trixie AS build
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-      clang g++ libclang-dev libssl-dev libwasmedge-dev lld make perl pkg-config \
+      clang g++ golang-go libclang-dev libssl-dev libwasmedge-dev lld llvm make perl pkg-config \
  && rm -rf /var/lib/apt/lists/* \
- && rustup target add wasm32-unknown-unknown
+ && rustup target add wasm32-unknown-unknown wasm32-wasip1
 WORKDIR /build
 COPY . .
 # The caches outlive the build: what librdkafka and WasmEdge's bindings take is paid once.

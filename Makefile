@@ -14,7 +14,9 @@ build: setup ## Build the worker and the functions
 	@functions/build
 	@$(CARGO) build --locked
 
-demo: build ## Publish orders to a worker and look at what becomes of them
+demo: setup ## Publish orders to a worker and look at what becomes of them
+	@functions/build rust
+	@$(CARGO) build --locked
 	@scripts/demo
 
 test: setup ## Everything that must hold: format, lints, unit, property, conformance and integration tests

@@ -47,6 +47,7 @@ impl Made {
         // Where scripts/setup found what builds functions.
         let script = format!(
             ". '{}/.tools/env' && export RUSTC=$WEIR_GUEST_RUSTC && \
+             if [ -n \"${{WEIR_GUEST_GO-}}\" ]; then PATH=$(dirname \"$WEIR_GUEST_GO\"):$PATH; fi && \
              if [ -n \"${{WEIR_GUEST_LINKER-}}\" ]; then export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$WEIR_GUEST_LINKER; fi\n\
              {printed} {more}",
             env!("CARGO_MANIFEST_DIR")
@@ -58,6 +59,28 @@ impl Made {
             command.env_remove(set_by_make);
         }
         succeeded(command.output().unwrap())
+    }
+
+    /// Replaces a part of a source; and its document has a configuration.
+    fn write_anew(&self, file: &str, part: &str, by: &str) {
+        for (file, part, by) in [
+            (file, part, by),
+            ("triggers/greeter.yaml", "spec:\n  module:", "spec:\n  config: {limit: \"5\"}\n  module:"),
+        ] {
+            let text = fs::read_to_string(self.project().join(file)).unwrap();
+            assert!(text.contains(part), "{text}");
+            fs::write(self.project().join(file), text.replace(part, by)).unwrap();
+        }
+    }
+
+    /// What is said of a call that fails.
+    fn invoked(&self) -> String {
+        let event = r#"{"specversion":"1.0","id":"x","source":"/","type":"order.created","data":{}}"#;
+        fs::write(self.project().join("event.json"), event).unwrap();
+        let output = weir(&self.project(), &["invoke", "greeter", "--event", "event.json"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        said
     }
 
     /// With the module that was built.
@@ -93,17 +116,15 @@ fn in_rust() {
     made.run("cargo build --release --target wasm32-unknown-unknown", "--offline");
     made.passes_its_tests();
 
-    let source = made.project().join("src/lib.rs");
-    let text = fs::read_to_string(&source).unwrap();
-    let panics = text.replace("if event.ty != \"order.created\"", "if event.id.parse::<u8>().unwrap() > 7");
-    assert_ne!(panics, text);
-    fs::write(source, panics).unwrap();
+    made.write_anew(
+        "src/lib.rs",
+        "if event.ty != \"order.created\"",
+        "weir_guest::log(weir_guest::Level::Warn, &format!(\"limit {:?}\", weir_guest::config(\"limit\")));\n    \
+         if event.id.parse::<u8>().unwrap() > 7",
+    );
     made.run("cargo build --release --target wasm32-unknown-unknown", "--offline");
-    fs::write(made.project().join("event.json"), r#"{"specversion":"1.0","id":"x","source":"/","type":"t"}"#)
-        .unwrap();
-    let output = weir(&made.project(), &["invoke", "greeter", "--event", "event.json"]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let said = made.invoked();
+    assert!(said.contains("warn  limit Some(\"5\")"), "{said}");
     assert!(said.contains("panicked at src/lib.rs:"), "{said}");
     assert!(said.contains("called `Result::unwrap()` on an `Err` value: ParseIntError"), "{said}");
 }
@@ -118,6 +139,101 @@ fn in_c() {
     assert!(said.ends_with("ok\n"), "{said}");
     made.run("make", "CLANG=\"${WEIR_GUEST_CLANG:-clang}\"");
     made.passes_its_tests();
+
+    made.write_anew(
+        "greeter.c",
+        "void handle(weir_text event) {",
+        "void handle(weir_text event) {\n    char room[8];\n    weir_log(WEIR_WARN, weir_config(\"limit\", room, sizeof room));\n    \
+         if (weir_config(\"limits\", room, 0).at == 0) weir_die(\"that was it\");",
+    );
+    made.run("make", "CLANG=\"${WEIR_GUEST_CLANG:-clang}\"");
+    let said = made.invoked();
+    assert!(said.contains("warn  5\n") && said.contains("that was it"), "{said}");
+}
+
+/// Can Go be built here?
+fn there_is_go() -> bool {
+    let look = format!(
+        ". '{}/.tools/env'; \"${{WEIR_GUEST_GO:-go}}\" version | grep -E 'go1\\.(2[4-9]|[3-9][0-9])'",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let there = Command::new("bash").args(["-c", &look]).output().unwrap().status.success();
+    assert!(there || env::var_os("CI").is_none(), "no Go 1.24 or later: run scripts/setup");
+    there
+}
+
+#[test]
+fn in_go() {
+    if !there_is_go() {
+        return;
+    }
+    let made = Made::new("go");
+    let said = made.run("go test ./...", "");
+    assert!(said.contains("ok  \texample.com/greeter"), "{said}");
+    // One module for all: it takes long to compile.
+    made.write_anew(
+        "handler.go",
+        "if event.Type != \"order.created\" {",
+        "configured, _ := weir.Config(\"limit\")\n\tweir.Log(weir.LevelWarn, \"limit \"+configured)\n\t\
+         if event.ID == \"x\" {\n\t\tpanic(\"that was it\")\n\t}\n\tif event.Type != \"order.created\" {",
+    );
+    made.run("GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -o greeter.wasm .", "");
+    made.passes_its_tests();
+    let said = made.invoked();
+    assert!(
+        said.contains("warn  limit 5\n") && said.contains("exited with code 2: panic: that was it"),
+        "{said}"
+    );
+}
+
+/// Where it was built, for a project that is made elsewhere. `None`: this machine lacks what it is built with.
+fn engine() -> Option<PathBuf> {
+    let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions");
+    succeeded(Command::new(functions.join("build")).arg("javascript").output().unwrap());
+    let engine = functions.join("javascript.wasm");
+    assert!(
+        engine.exists() || env::var_os("CI").is_none(),
+        "javascript.wasm was not built: run scripts/setup"
+    );
+    engine.exists().then_some(engine)
+}
+
+#[test]
+fn in_javascript() {
+    let Some(engine) = engine() else { return };
+    // Found: weir itself stands below the folder that it was built in.
+    let made = Made::new("javascript");
+    assert_eq!(fs::read(made.project().join("javascript.wasm")).unwrap(), fs::read(engine).unwrap());
+    if Command::new("node").arg("--version").output().is_ok_and(|answer| answer.status.success()) {
+        let said = made.run("node --test", "");
+        assert!(said.contains("# pass 4"), "{said}");
+    }
+    made.passes_its_tests();
+
+    made.write_anew(
+        "greeter.js",
+        "if (event.type !== \"order.created\") return;",
+        "console.warn(\"limit\", weir.config(\"limit\"));\n  throw new Error(\"that was it\");",
+    );
+    let said = made.invoked();
+    assert!(said.contains("warn  limit 5\n"), "{said}");
+    assert!(said.contains("Error: that was it (handle (script:15:"), "{said}");
+}
+
+#[test]
+fn an_engine_that_is_not_there_or_not_wanted_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, code, why) in [
+        (["--lang", "js", "--engine", "nowhere.wasm"], 1, "can't copy 'nowhere.wasm'"),
+        (["--lang", "c", "--engine", "nowhere.wasm"], 64, "a function in C needs no --engine"),
+    ] {
+        let arguments = [&["new", "function", "greeter"], &arguments[..]].concat();
+        let output = weir(folder.path(), &arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -190,6 +190,56 @@ static inline void weir_fail(enum weir_retry retry, const char *code, const char
              weir_of(message));
 }
 
+/* ---- the host ---- */
+
+/* A line for the worker's log, with the function's name and the event's id; in a test, nothing. */
+enum weir_level { WEIR_ERROR, WEIR_WARN, WEIR_INFO, WEIR_DEBUG, WEIR_TRACE };
+#ifdef __wasm__
+__attribute__((import_module("weir"), import_name("log"))) void weir_host_log(int level, const char *at, weir_size len);
+__attribute__((import_module("weir"), import_name("config"))) long long weir_host_config(const char *key, weir_size key_len,
+                                                                                         char *out, weir_size room);
+#else
+static inline void weir_host_log(int level, const char *at, weir_size len) { (void)level, (void)at, (void)len; }
+#ifndef WEIR_TEST_CONFIG /* A test may define it before it includes this: a function of a key, as text or 0. */
+#define WEIR_TEST_CONFIG(key) ((void)(key), (const char *)0)
+#endif
+static inline long long weir_host_config(const char *key, weir_size key_len, char *out, weir_size room) {
+    const char *value = WEIR_TEST_CONFIG(key);
+    weir_size len = 0;
+    (void)key_len;
+    if (!value) return -1;
+    for (; value[len]; len++)
+        if (len < room) out[len] = value[len];
+    return (long long)len;
+}
+#endif
+static inline void weir_log(enum weir_level level, weir_text text) { weir_host_log(level, text.at, text.len); }
+
+/* Ends the call as a trap, and tells the host why. The next event has a fresh instance. */
+#ifdef __wasm__
+weir_size weir_panic[2]; /* exported by -Wl,--export-if-defined=weir_panic: where the host finds the reason */
+#else
+static weir_size weir_panic[2];
+#endif
+static inline _Noreturn void weir_die(const char *why) {
+    weir_text text = weir_of(why);
+    weir_panic[0] = (weir_size)text.at;
+    weir_panic[1] = text.len;
+    __builtin_trap();
+}
+
+/* What the Function document says under `config`, written into your `room`. `at` is 0 if it says nothing; a longer value than
+ * there is room for ends the call. */
+static inline weir_text weir_config(const char *key, char *room, weir_size size) {
+    weir_text value = {0, 0};
+    long long len = weir_host_config(key, weir_of(key).len, room, size);
+    if (len < 0) return value;
+    if ((weir_size)len > size) weir_die("a value of the configuration is longer than the room for it");
+    value.at = room;
+    value.len = (weir_size)len;
+    return value;
+}
+
 /* The answer to an event; for tests. */
 static inline weir_text weir_answer(weir_text event) {
     weir_text answer = {weir_output, 0};

@@ -21,18 +21,23 @@
 //!
 //! Built for `wasm32-unknown-unknown` as a `cdylib`, this is a whole function: [`handler!`] exports Guest ABI 1. A
 //! [`Handler`] is an ordinary Rust function, so it is tested natively with [`respond`]. One that panics traps: that attempt
-//! failed, the host tells what the panic said, and the next event has a fresh instance.
+//! failed, the host tells what the panic said, and the next event has a fresh instance. [`log()`] writes to the worker's log,
+//! [`config`] finds what the Function document says under `config`.
 
 pub mod abi;
 mod error;
 mod event;
 mod handler;
+mod host;
 pub mod panic;
 mod reply;
 
 pub use error::Error;
 pub use event::Event;
 pub use handler::Handler;
+#[cfg(not(target_family = "wasm"))]
+pub use host::configure;
+pub use host::{config, log, Level};
 pub use reply::{Replies, Reply};
 
 /// Answers one event, given and returned as the bytes that host and guest exchange.

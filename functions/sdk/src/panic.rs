@@ -15,17 +15,24 @@ pub struct LastWords {
 #[allow(non_upper_case_globals)]
 pub static weir_panic: LastWords = LastWords { address: AtomicU32::new(0), len: AtomicU32::new(0) };
 
-/// From here on.
-pub(crate) fn keep() {
+/// From here on. What [`handler!`](crate::handler) exports does it.
+pub fn keep() {
     static KEPT: Once = Once::new();
-    KEPT.call_once(|| {
-        std::panic::set_hook(Box::new(|info| {
-            // The instance ends with this call, so nobody would free the text.
-            let text = String::leak(text(info));
-            weir_panic.address.store(text.as_ptr() as usize as u32, Ordering::Relaxed);
-            weir_panic.len.store(text.len() as u32, Ordering::Relaxed);
-        }));
-    });
+    KEPT.call_once(|| std::panic::set_hook(Box::new(|info| leave(text(info)))));
+}
+
+/// Ends the call as a panic does, with the text alone. For what runs other people's programs: the place in its own source
+/// tells them nothing.
+pub fn end(text: String) -> ! {
+    leave(text);
+    std::process::abort()
+}
+
+fn leave(text: String) {
+    // The instance ends with this call, so nobody would free the text.
+    let text = String::leak(text);
+    weir_panic.address.store(text.as_ptr() as usize as u32, Ordering::Relaxed);
+    weir_panic.len.store(text.len() as u32, Ordering::Relaxed);
 }
 
 fn text(info: &PanicHookInfo<'_>) -> String {

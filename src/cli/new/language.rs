@@ -9,6 +9,11 @@ use clap::ValueEnum;
 pub(super) enum Language {
     /// The language with the SDK
     Rust,
+    /// Go 1.24 or later: large modules, which take a minute to compile when they are new
+    Go,
+    /// Nothing to build: the engine is a module that is there, the script is handed to it
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
     /// Without a libc: the smallest and quickest modules
     C,
 }
@@ -20,18 +25,39 @@ impl Language {
             Language::Rust => {
                 format!("target/wasm32-unknown-unknown/release/{}.wasm", name.replace('-', "_"))
             }
-            Language::C => format!("{name}.wasm"),
+            Language::JavaScript => ENGINE.to_owned(),
+            Language::Go | Language::C => format!("{name}.wasm"),
+        }
+    }
+
+    /// What stands in its document beside the module.
+    pub(super) fn script(self, name: &str) -> String {
+        match self {
+            Language::JavaScript => format!("\n  script: ../{name}.js"),
+            _ => String::new(),
         }
     }
 
     /// The commands that come next, with what each does.
-    pub(super) fn commands(self) -> &'static [(&'static str, &'static str)] {
+    pub(super) fn commands(self, name: &str) -> Vec<(String, &'static str)> {
+        let (test, build) = match self {
+            Language::Rust => {
+                ("cargo test", "cargo build --release --target wasm32-unknown-unknown".to_owned())
+            }
+            Language::Go => ("go test ./...", format!("{GO_BUILD} -o {name}.wasm .")),
+            Language::JavaScript => ("node --test", String::new()),
+            Language::C => ("make test", "make".to_owned()),
+        };
+        let all = [(test.to_owned(), "its own tests, on this machine"), (build, "the module")];
+        all.into_iter().filter(|(command, _)| !command.is_empty()).collect()
+    }
+
+    /// What `weir test` does, and how long that takes at first.
+    pub(super) fn cases(self) -> &'static str {
         match self {
-            Language::Rust => &[
-                ("cargo test", "its own tests, on this machine"),
-                ("cargo build --release --target wasm32-unknown-unknown", "the module"),
-            ],
-            Language::C => &[("make test", "its own test, on this machine"), ("make", "the module")],
+            Language::Rust | Language::C => "the cases of triggers/, with the module",
+            Language::Go => "the cases of triggers/; a new module takes a minute to compile",
+            Language::JavaScript => "the cases of triggers/; the engine takes half a minute to compile, once",
         }
     }
 
@@ -50,10 +76,18 @@ impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Language::Rust => "Rust",
+            Language::Go => "Go",
+            Language::JavaScript => "JavaScript",
             Language::C => "C",
         })
     }
 }
+
+/// What the copy of the engine is called in a project.
+pub(super) const ENGINE: &str = "javascript.wasm";
+
+/// A module whose exports are called, not a program; without what only a debugger reads.
+const GO_BUILD: &str = "GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w'";
 
 /// cargo refuses a package of such a name.
 const RUST_KEYWORDS: [&str; 51] = [

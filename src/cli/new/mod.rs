@@ -1,5 +1,6 @@
 //! `weir new`.
 
+mod engine;
 mod language;
 mod project;
 
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use self::language::Language;
+use self::language::{ENGINE, Language};
 use self::project::File;
 use super::exit::{Failed, Outcome};
 use super::out::print;
@@ -35,6 +36,7 @@ on this machine, `weir test` plays the cases of triggers/NAME_test.yaml with the
 
 Examples:
   weir new function greeter --lang rust
+  weir new function greeter --lang javascript
   weir new function greeter --lang c --in functions")]
 struct NewFunction {
     /// Its name: lower-case letters, digits and '-', as in Kubernetes; also the folder's
@@ -45,6 +47,10 @@ struct NewFunction {
     /// Where the folder is made
     #[arg(long = "in", value_name = "FOLDER", default_value = ".", hide_default_value = true)]
     folder: PathBuf,
+    /// For JavaScript: the engine's module, of which the project gets a copy [default: functions/javascript.wasm, here or
+    /// in a folder above, or above weir itself]
+    #[arg(long, value_name = "FILE")]
+    engine: Option<PathBuf>,
 }
 
 impl New {
@@ -57,7 +63,7 @@ impl New {
 
 impl NewFunction {
     fn main(&self) -> Outcome {
-        let NewFunction { name, language, folder } = self;
+        let NewFunction { name, language, folder, engine } = self;
         if !is_name(name) {
             return Err(Failed::usage(format!("'{name}' is no name for a function"))
                 .help("lower-case letters, digits and '-', at most 63, a letter first and no '-' last"));
@@ -66,6 +72,14 @@ impl NewFunction {
             return Err(Failed::usage(format!("a function in {language} can't be called '{name}': {why}"))
                 .help(format!("choose another name: {name}-function")));
         }
+        let engine = match language {
+            Language::JavaScript => Some(engine::find(engine.as_deref())?),
+            _ if engine.is_some() => {
+                return Err(Failed::usage(format!("a function in {language} needs no --engine"))
+                    .help("leave it out: JavaScript alone runs in one"));
+            }
+            _ => None,
+        };
         let project = if folder == Path::new(".") { PathBuf::from(name) } else { folder.join(name) };
         match fs::create_dir(&project) {
             Ok(()) => {}
@@ -78,7 +92,8 @@ impl NewFunction {
             }
         }
         let files = project::files(name, *language);
-        if let Err(failed) = files.iter().try_for_each(|file| write(&project, file)) {
+        let written = files.iter().try_for_each(|file| write(&project, file));
+        if let Err(failed) = written.and_then(|()| engine.map_or(Ok(()), |engine| copy(&project, &engine))) {
             // What this command made, and nothing else: the folder was not there.
             let _ = fs::remove_dir_all(&project);
             return Err(failed);
@@ -88,20 +103,28 @@ impl NewFunction {
 
     fn told(&self, project: &Path, files: &[File]) -> String {
         let mut text = format!("{}, a function in {}:\n", project.display(), self.language);
-        for file in files.iter().filter(|file| !file.path.starts_with("weir-guest/src/")) {
+        for file in files.iter().filter(|file| !is_of_the_sdk(&file.path)) {
             text += &format!("  {}\n", file.path);
+        }
+        if self.language == Language::JavaScript {
+            text += &format!("  {ENGINE:54}  {FAINT}the engine, a copy{PLAIN}\n");
         }
         text += &format!("\nNext:\n  cd {}\n", project.display());
         let of_weir = [
-            ("weir test", "the cases of triggers/, with the module"),
-            ("weir run", "a worker; from another terminal:"),
+            ("weir test".to_owned(), self.language.cases()),
+            ("weir run".to_owned(), "a worker; from another terminal:"),
         ];
-        for (command, does) in self.language.commands().iter().chain(&of_weir) {
-            text += &format!("  {command:56}{FAINT}{does}{PLAIN}\n");
+        for (command, does) in self.language.commands(&self.name).iter().chain(&of_weir) {
+            text += &format!("  {command:54}  {FAINT}{does}{PLAIN}\n");
         }
         let order = r#"{"order_id": "7", "amount": 12000, "currency": "EUR"}"#;
         text + &format!("  weir publish --type order.created --data '{order}'\n")
     }
+}
+
+/// Nobody need look at it.
+fn is_of_the_sdk(path: &str) -> bool {
+    path.starts_with("weir-guest/src/") || path.starts_with("weir/")
 }
 
 /// A name that is good everywhere: for Kubernetes' Services, in file names, in every language.
@@ -118,6 +141,11 @@ fn write(project: &Path, file: &File) -> Result<(), Failed> {
         .map_or(Ok(()), fs::create_dir_all)
         .and_then(|()| fs::File::create_new(&path)?.write_all(file.text.as_bytes()));
     written.map_err(|error| Failed::error(format!("can't write '{}': {error}", path.display())))
+}
+
+fn copy(project: &Path, engine: &Path) -> Result<(), Failed> {
+    let copied = fs::copy(engine, project.join(ENGINE));
+    copied.map(drop).map_err(|error| Failed::error(format!("can't copy '{}': {error}", engine.display())))
 }
 
 #[cfg(test)]

@@ -1,0 +1,3 @@
+module payment-go
+
+go 1.24
