@@ -253,7 +253,10 @@ impl Core {
     }
 
     pub(super) fn has_room_for_active(&self) -> bool {
-        self.load.active() + self.stubs.fetching() < self.limits.deliveries.min(self.pace.limit())
+        let active = self.load.active() + self.stubs.fetching();
+        // What is on its way to the disk waits for no turn: the slower the disk, the more is written together.
+        let writing = self.load.all_busy() - self.running;
+        active < self.limits.deliveries && active.saturating_sub(writing) < self.pace.limit()
     }
 
     /// So much is held that what comes to be held is parked at once.

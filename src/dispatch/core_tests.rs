@@ -299,6 +299,30 @@ fn an_event_settles_when_its_last_delivery_is_durable() {
 }
 
 #[test]
+fn a_slow_disk_does_not_make_for_little_in_flight() {
+    let latency = Some(Duration::from_millis(10));
+    let limits = Limits { deliveries: 1_000, latency, executors: 2, ..Limits::default() };
+    let mut world = World::new(core_within(vec![policy(Order::Unordered, 0)], limits));
+    let mut batch = 0;
+    for _ in 0..50 {
+        // All there is room for is attempted at once, and then on its way to the disk for 50 ms.
+        let begun = world.attempts.len();
+        while world.core.has_room() {
+            world.arrive(None);
+            while !world.runs.is_empty() {
+                world.finish(0, Outcome::Succeeded);
+            }
+        }
+        batch = world.attempts.len() - begun;
+        world.now = world.now.after(Duration::from_millis(50));
+        while !world.unwritten.is_empty() {
+            world.write();
+        }
+    }
+    assert_eq!(batch, 1_000, "events that are written together");
+}
+
+#[test]
 fn a_retry_waits_for_its_time_and_holds_only_its_key() {
     let mut world = World::new(core(vec![policy(Order::Key, 1)], 10));
     world.arrive(Some(7));

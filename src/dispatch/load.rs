@@ -6,6 +6,7 @@ pub(super) struct Load {
     routes: Vec<Share>,
     all: usize,
     active: usize,
+    busy: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +31,7 @@ impl Share {
 
 impl Load {
     pub(super) fn new(routes: usize) -> Load {
-        Load { routes: vec![Share::default(); routes], all: 0, active: 0 }
+        Load { routes: vec![Share::default(); routes], all: 0, active: 0, busy: 0 }
     }
 
     /// There are so many routes, at least.
@@ -46,6 +47,11 @@ impl Load {
 
     pub(super) fn active(&self) -> usize {
         self.active
+    }
+
+    /// Handed over, or on their way to the disk.
+    pub(super) fn all_busy(&self) -> usize {
+        self.busy
     }
 
     pub(super) fn held(&self) -> usize {
@@ -106,15 +112,17 @@ impl Load {
 
     fn change(&mut self, trigger: u32, how: impl FnOnce(&mut Share)) {
         let share = &mut self.routes[trigger as usize];
-        let before = share.takes_room();
+        let (before, busy) = (share.takes_room(), share.busy);
         how(share);
         self.active = self.active + share.takes_room() - before;
+        self.busy = self.busy + share.busy - busy;
     }
 
     /// For assertions: the sums are what the shares sum up to.
     pub(super) fn is_consistent(&self, deliveries: usize) -> bool {
         let active: usize = self.routes.iter().map(Share::takes_room).sum();
         let sound = self.routes.iter().all(|share| share.busy <= share.active);
-        sound && active == self.active && self.all == deliveries
+        let busy: usize = self.routes.iter().map(|share| share.busy).sum();
+        sound && active == self.active && busy == self.busy && self.all == deliveries
     }
 }
