@@ -1,7 +1,7 @@
 //! What guests import, as WasmEdge calls it: arguments to numbers, the guest's memory to a slice, an end to a code.
 
 use std::ffi::c_void;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::slice;
 use std::sync::OnceLock;
@@ -15,7 +15,7 @@ use super::import::Import;
 use super::limits::{PAGE, Running, Stop};
 use super::memory::Memory;
 use super::wasi::{Function, World};
-use super::{meter, wasi, weir};
+use super::{meter, sandbox, wasi, weir};
 
 /// What the guests of one thread may import, besides what their limits do.
 pub(super) struct Host {
@@ -47,32 +47,13 @@ impl Host {
         unsafe {
             let wasi = created(ffi::WasmEdge_ModuleInstanceCreate(name(wasi::MODULE)));
             for one in &offered {
-                offer(if one.import.module() == wasi::MODULE { wasi } else { own }, one);
+                let module = if one.import.module() == wasi::MODULE { wasi } else { own };
+                let types = |types: &[ValType]| types.iter().copied().map(ty).collect::<Vec<_>>();
+                let (parameters, results) = (types(one.import.parameters()), types(one.import.results()));
+                sandbox::offer(module, one, one.import.name(), called, &parameters, &results);
             }
             Host { wasi, _offered: offered }
         }
-    }
-}
-
-/// # Safety
-///
-/// `offered` must live as long as `module`.
-unsafe fn offer(module: NonNull<ffi::WasmEdge_ModuleInstanceContext>, offered: &Offered) {
-    let types = |types: &[ValType]| types.iter().copied().map(ty).collect::<Vec<_>>();
-    let (parameters, results) = (types(offered.import.parameters()), types(offered.import.results()));
-    // SAFETY: WasmEdge copies types and name, and `module` owns the function from then on.
-    unsafe {
-        let ty = ffi::WasmEdge_FunctionTypeCreate(
-            parameters.as_ptr(),
-            parameters.len() as u32,
-            results.as_ptr(),
-            results.len() as u32,
-        );
-        let data = ptr::from_ref(offered).cast_mut().cast();
-        let function = created(ffi::WasmEdge_FunctionInstanceCreate(ty, Some(called), data, 0));
-        ffi::WasmEdge_FunctionTypeDelete(ty);
-        let name = name(offered.import.name());
-        ffi::WasmEdge_ModuleInstanceAddFunction(module.as_ptr(), name, function.as_ptr());
     }
 }
 

@@ -40,9 +40,9 @@ impl Executor {
             let store = created(ffi::WasmEdge_StoreCreate());
             let host = created(ffi::WasmEdge_ModuleInstanceCreate(name(meter::HOST)));
             let (i32, i64) = (ffi::WasmEdge_ValTypeGenI32(), ffi::WasmEdge_ValTypeGenI64());
-            offer(host, &running, meter::TICK, tick, &[i64], &[i64]);
-            offer(host, &running, meter::NOTE, note, &[i32], &[]);
-            offer(host, &running, meter::ROOM, room, &[i32, i32], &[i32]);
+            offer(host, &*running, meter::TICK, tick, &[i64], &[i64]);
+            offer(host, &*running, meter::NOTE, note, &[i32], &[]);
+            offer(host, &*running, meter::ROOM, room, &[i32, i32], &[i32]);
             let offered = Host::new(host, &running);
             for module in [host, offered.wasi] {
                 let registered =
@@ -54,7 +54,7 @@ impl Executor {
     }
 }
 
-type HostFunction = unsafe extern "C" fn(
+pub(super) type HostFunction = unsafe extern "C" fn(
     *mut c_void,
     *const ffi::WasmEdge_CallingFrameContext,
     *const ffi::WasmEdge_Value,
@@ -63,16 +63,16 @@ type HostFunction = unsafe extern "C" fn(
 
 /// # Safety
 ///
-/// `running` must live as long as `host`, and `function` must read and write values of these types.
-unsafe fn offer(
-    host: NonNull<ffi::WasmEdge_ModuleInstanceContext>,
-    running: &Running,
+/// `data` must live as long as `module`, and `function` must take it and read and write values of these types.
+pub(super) unsafe fn offer<T>(
+    module: NonNull<ffi::WasmEdge_ModuleInstanceContext>,
+    data: &T,
     called: &str,
     function: HostFunction,
     parameters: &[ffi::WasmEdge_ValType],
     results: &[ffi::WasmEdge_ValType],
 ) {
-    // SAFETY: WasmEdge copies types and name, and `host` owns the function from then on.
+    // SAFETY: WasmEdge copies types and name, and `module` owns the function from then on.
     unsafe {
         let ty = ffi::WasmEdge_FunctionTypeCreate(
             parameters.as_ptr(),
@@ -80,10 +80,10 @@ unsafe fn offer(
             results.as_ptr(),
             results.len() as u32,
         );
-        let data = ptr::from_ref(running).cast_mut().cast();
+        let data = ptr::from_ref(data).cast_mut().cast();
         let function = created(ffi::WasmEdge_FunctionInstanceCreate(ty, Some(function), data, 0));
         ffi::WasmEdge_FunctionTypeDelete(ty);
-        ffi::WasmEdge_ModuleInstanceAddFunction(host.as_ptr(), name(called), function.as_ptr());
+        ffi::WasmEdge_ModuleInstanceAddFunction(module.as_ptr(), name(called), function.as_ptr());
     }
 }
 

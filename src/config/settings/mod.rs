@@ -153,7 +153,7 @@ settings! {
     dispatch_max_held: u32 = "dispatch.max-held", "10000", "1"..="10000000",
         "deliveries in memory that wait for a retry or behind one; more are parked";
     dispatch_latency: Duration = "dispatch.latency", "10ms", "0s"..="1h",
-        "how long an event should wait for its turn: no more is in flight than is done in that time; 0s: as much as fits";
+        "how long an event should wait for its turn: no more waits or runs than is done in that time; 0s: as much as fits";
     hold_time: Duration = "hold.time", "10s", "0s"..="24h",
         "how long a failing delivery is kept in memory before it is parked, and its key with it";
     hold_deliveries: u32 = "hold.deliveries", "1000", "0"..="10000000",
