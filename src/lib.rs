@@ -6,7 +6,7 @@
 //! 7  cli                              the command line
 //! 6  worker                           composition, the loop, threads, shutdown
 //! 5  source sink function journal     in, out, WasmEdge, costs
-//! 4  store telemetry                  the log on disk; what the worker says
+//! 4  store telemetry client           the log on disk; what the worker says; the HTTP client
 //! 3  config                           documents to a checked Config
 //! 2  dispatch                         the pure core: step(inputs, now) -> effects
 //! 1  trigger                          filters and routes
@@ -37,6 +37,7 @@
 pub use cloudevents;
 
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod dispatch;
 pub mod event;

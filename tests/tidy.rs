@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module at the top of src/, with its floor. An import goes strictly downward, or stays within its module.
-const FLOORS: [(&str, u32); 14] = [
+const FLOORS: [(&str, u32); 15] = [
     ("event", 0),
     ("time", 0),
     ("trigger", 1),
@@ -12,6 +12,7 @@ const FLOORS: [(&str, u32); 14] = [
     ("config", 3),
     ("store", 4),
     ("telemetry", 4),
+    ("client", 4),
     ("source", 5),
     ("sink", 5),
     ("function", 5),

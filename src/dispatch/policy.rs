@@ -174,7 +174,7 @@ mod tests {
                     let policy =
                         Policy { retry, backoff, delay: Duration::from_nanos(delay), ..Policy::default() };
                     let each = (1..=retry).filter_map(|failures| policy.wait_after(failures, None));
-                    assert_eq!(policy.longest_wait(), each.sum(), "{policy:?}");
+                    assert_eq!(policy.longest_wait(), each.sum::<Duration>(), "{policy:?}");
                 }
             }
             let endless = Policy { retry: u32::MAX, delay: Duration::MAX, backoff, ..Policy::default() };

@@ -1,0 +1,85 @@
+//! Whom to believe that they are who they say: the system's authorities, and those that a destination brings along.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+/// Certificate authorities.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    roots: Arc<RootCertStore>,
+}
+
+/// A PEM text that gives no certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadCertificates(String);
+
+impl Trust {
+    /// The system's. They are read once.
+    pub fn system() -> Trust {
+        static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+        let roots = SYSTEM.get_or_init(|| {
+            let found = rustls_native_certs::load_native_certs();
+            let mut roots = RootCertStore::empty();
+            // Systems have some that nobody can read; what is missing shows at the connection.
+            roots.add_parsable_certificates(found.certs);
+            Arc::new(roots)
+        });
+        Trust { roots: Arc::clone(roots) }
+    }
+
+    /// These, too: `CACerts` of a destination.
+    pub fn and(&self, pem: &str) -> Result<Trust, BadCertificates> {
+        let mut roots = RootCertStore::clone(&self.roots);
+        let before = roots.len();
+        for (number, certificate) in (1..).zip(CertificateDer::pem_slice_iter(pem.as_bytes())) {
+            let bad = |reason: String| BadCertificates(format!("certificate {number}: {reason}"));
+            let certificate = certificate.map_err(|error| bad(error.to_string()))?;
+            roots.add(certificate).map_err(|error| bad(error.to_string()))?;
+        }
+        if roots.len() == before {
+            return Err(BadCertificates("no certificate stands there: '-----BEGIN CERTIFICATE-----'".into()));
+        }
+        Ok(Trust { roots: Arc::new(roots) })
+    }
+
+    pub(super) fn config(&self) -> ClientConfig {
+        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring has the versions of TLS")
+            .with_root_certificates(Arc::clone(&self.roots))
+            .with_no_client_auth()
+    }
+}
+
+impl fmt::Display for BadCertificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadCertificates {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_read_or_the_reason_is_said() {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let system = Trust::system();
+        let more = system.and(&format!("a comment\n{0}{0}", made.cert.pem())).unwrap();
+        assert_eq!(more.roots.len(), system.roots.len() + 2);
+        for (wrong, said) in [
+            ("", "no certificate stands there"),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n", "certificate 1: "),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate 1: "),
+        ] {
+            assert!(system.and(wrong).unwrap_err().to_string().contains(said), "{wrong}");
+        }
+    }
+}
