@@ -128,6 +128,7 @@ impl Surroundings {
         let mut failed = false;
         for effect in self.effects.drain(..) {
             match effect {
+                Effect::Refuse { .. } | Effect::Answer { .. } => unreachable!("nobody waits for an answer"),
                 Effect::Invoke { delivery, follows: true, .. } if failed => {
                     self.inputs.push(Input::Skipped { delivery });
                 }

@@ -47,7 +47,7 @@ impl StatusOf {
 }
 
 fn table(status: &StatusAnswer) -> Table {
-    let columns = [
+    let mut columns = vec![
         ("ARRIVED", status.arrived),
         ("SETTLED", status.settled),
         ("IN FLIGHT", status.events_in_flight),
@@ -58,8 +58,13 @@ fn table(status: &StatusAnswer) -> Table {
         ("DEAD LETTERED", status.dead_lettered),
         ("UNROUTED", status.unrouted),
     ];
-    let mut table = Table::new(&columns.map(|(name, _)| (name, Align::Right)));
-    table.row(columns.map(|(_, count)| count.to_string()).to_vec());
+    // Only where senders wait does anything go back to them.
+    if status.returned > 0 {
+        columns.push(("RETURNED", status.returned));
+    }
+    let head: Vec<_> = columns.iter().map(|(name, _)| (*name, Align::Right)).collect();
+    let mut table = Table::new(&head);
+    table.row(columns.iter().map(|(_, count)| count.to_string()).collect());
     table
 }
 

@@ -101,6 +101,9 @@ impl Core {
             self.counts.unrouted += u64::from(unrouted);
             self.counts.settled += 1;
             partition.ledger.complete(offset);
+            if partition.direct {
+                self.settled.push(envelope.position);
+            }
         } else {
             let key = self.keys.of(&event);
             drop(event);
@@ -134,6 +137,9 @@ impl Core {
         let trigger = self.deliveries[key].trigger;
         // While a route waits for a probe, whatever comes may be it.
         let paused = self.turns.breaker(trigger).allows() == Some(0);
+        if paused && self.is_direct(key) {
+            return self.turn_away(key, effects);
+        }
         let Some(id) = lane else {
             if (paused && self.is_burdened() || self.is_crowded(key)) && self.may_park_one(key) {
                 let until = self.turns.breaker(trigger).until();

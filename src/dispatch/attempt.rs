@@ -38,6 +38,7 @@ impl Core {
             Some(_) if self.roster.is_gone(trigger) => self.ended(key, End::GivenUp, report, effects),
             Some(due) => self.failed(key, due, report, now, effects),
             None if outcome == Outcome::Succeeded => self.ended(key, End::Delivered, report, effects),
+            None if self.is_direct(key) => self.ended(key, End::Returned, report, effects),
             None => self.ended(key, End::DeadLettered, report, effects),
         }
         let trigger = self.deliveries.get(key).map(|delivery| delivery.trigger);
@@ -72,6 +73,9 @@ impl Core {
             self.load.pause(trigger, true);
             self.timers.set(until, Timer::Route(trigger));
             self.counts.pauses += 1;
+        }
+        if self.is_direct(key) {
+            return None;
         }
         let wait = self.policy(trigger).wait_after(failures, retry_after)?;
         let due = now.after(wait + jitter(wait, self.offset_of(key), attempts));
@@ -125,6 +129,11 @@ impl Core {
                 self.leave(key);
             }
             End::DeadLettered | End::GivenUp => self.counts.dead_lettered += 1,
+            // Nothing is promised of the order in which its sender comes again.
+            End::Returned => {
+                self.counts.returned += 1;
+                self.leave(key);
+            }
         }
     }
 
@@ -190,7 +199,11 @@ impl Core {
             self.turns.stir(delivery.trigger);
         } else {
             self.counts.settled += 1;
-            self.partitions[event.partition].ledger.complete(event.envelope.position.offset);
+            let partition = &mut self.partitions[event.partition];
+            partition.ledger.complete(event.envelope.position.offset);
+            if partition.direct {
+                self.settled.push(event.envelope.position);
+            }
         }
     }
 }

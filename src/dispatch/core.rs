@@ -77,6 +77,8 @@ pub struct Counts {
     pub retries: u64,
     pub delivered: u64,
     pub dead_lettered: u64,
+    /// Failed, and their senders' to send again.
+    pub returned: u64,
     /// Records written aside, each time a delivery is.
     pub parked: u64,
     /// Parked deliveries that came back into memory.
@@ -111,6 +113,8 @@ pub struct Core {
     pub(super) draining: bool,
     pub(super) matched: Vec<u32>,
     pub(super) memo: Memo,
+    /// Events that have settled and whose senders wait.
+    pub(super) settled: Vec<Position>,
 }
 
 impl Core {
@@ -142,6 +146,7 @@ impl Core {
             draining: false,
             matched: Vec::new(),
             memo: Memo::default(),
+            settled: Vec::new(),
         }
     }
 
@@ -157,6 +162,9 @@ impl Core {
             match input {
                 Input::Assigned { source, partition, epoch, progress, ended, parked } => {
                     self.assigned((source, partition), epoch, &progress, ended, parked);
+                }
+                Input::Opened { source, partition, epoch, first } => {
+                    self.opened(source, partition, epoch, first);
                 }
                 Input::Revoked { source, partition } => self.revoked(source, partition),
                 Input::Arrived { envelope, broker } => self.arrived(envelope, broker, effects),
@@ -183,6 +191,7 @@ impl Core {
         self.fetch(now, effects);
         self.hand_over(effects);
         self.look_at_gates(now, effects);
+        effects.extend(self.settled.drain(..).map(|position| Effect::Answer { position }));
         self.pace.look(now, !self.has_room());
         debug_assert!(self.load.is_consistent(self.deliveries.len()), "what is in flight is active or held");
     }

@@ -165,6 +165,7 @@ impl World {
                     self.unwritten.push_back(Unwritten::End(delivery));
                 }
                 Effect::Fetch { stub, id, .. } => self.fetches.push_back((stub, id)),
+                Effect::Refuse { .. } | Effect::Answer { .. } => unreachable!("nobody waits for an answer"),
             }
         }
     }

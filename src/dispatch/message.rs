@@ -9,7 +9,7 @@ use super::outcome::Outcome;
 use super::progress::Progress;
 use super::stub::StubKey;
 use crate::event::segment::Ended;
-use crate::event::{Envelope, Epoch, Uid};
+use crate::event::{Envelope, Epoch, Position, Uid};
 use crate::time::Moment;
 
 /// What has happened. `R` is the report of an attempt: the core passes it through and never looks.
@@ -25,6 +25,9 @@ pub enum Input<R> {
         ended: Vec<Ended>,
         parked: Vec<Stub>,
     },
+    /// A source whose senders wait for the answer, whose offsets begin with `first`: each delivery of its events is attempted
+    /// once, and what fails is theirs to send again.
+    Opened { source: Uid, partition: u32, epoch: Epoch, first: u64 },
     /// A partition is no longer ours: whatever is still under way for it is fenced.
     Revoked { source: Uid, partition: u32 },
     /// An event was read for a broker. The events of a partition come in the order of their offsets.
@@ -83,6 +86,10 @@ pub enum Effect<R> {
     },
     /// Read what was parked as `id`; answer `Fetched`.
     Fetch { stub: StubKey, source: Uid, partition: u32, id: u64 },
+    /// A delivery of an event whose sender waits is not attempted, for its trigger pauses: there is no use before `until`.
+    Refuse { position: Position, trigger: Uid, until: Moment },
+    /// Each delivery of the event has ended, and that is durable: tell its sender, who waits.
+    Answer { position: Position },
 }
 
 /// What an attempt has made of its delivery.
@@ -105,6 +112,8 @@ pub enum End {
     DeadLettered,
     /// It would run again, but its trigger is gone: a dead letter with that reason.
     GivenUp,
+    /// It failed, and is its sender's, who waits and has it still.
+    Returned,
 }
 
 /// A delivery to be written aside, whole.

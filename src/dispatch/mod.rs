@@ -7,6 +7,9 @@ pub mod core;
 #[cfg(test)]
 mod core_tests;
 pub mod delivery;
+mod direct;
+#[cfg(test)]
+mod direct_tests;
 mod flow;
 #[cfg(test)]
 mod flow_tests;

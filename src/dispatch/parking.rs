@@ -21,9 +21,10 @@ impl Core {
         count == 0 || parked + count <= self.limits.parked
     }
 
-    /// Is there room for this one? A record that it has already makes room for the next.
+    /// Is there room for this one? A record that it has already makes room for the next. One whose sender waits is never
+    /// parked.
     pub(super) fn may_park_one(&self, key: Key) -> bool {
-        self.may_park(usize::from(self.deliveries[key].record.is_none()))
+        !self.is_direct(key) && self.may_park(usize::from(self.deliveries[key].record.is_none()))
     }
 
     /// The record of one that has been fetched and not run: what stands on disk still holds.

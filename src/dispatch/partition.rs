@@ -23,6 +23,8 @@ pub(super) struct Partition {
     ended: HashMap<u64, Vec<Uid>>,
     /// Lanes whose first is parked and stands where events are yet to arrive again: something of the lane may come before it.
     pub(super) waiting: BTreeMap<u64, Vec<LaneKey>>,
+    /// Who sent an event of it waits for what becomes of it: see `direct.rs`.
+    pub(super) direct: bool,
 }
 
 impl Partition {
@@ -70,6 +72,7 @@ impl Partitions {
             reached: progress.watermark,
             ended: HashMap::default(),
             waiting: BTreeMap::new(),
+            direct: false,
         };
         for Ended { offset, trigger } in ended {
             state.note_ended(offset, trigger);

@@ -71,7 +71,10 @@ impl Core {
         assert_eq!(delivery.state, State::Waiting, "what runs goes on to its end");
         delivery.state = State::Ended;
         self.load.busy(delivery.trigger);
-        self.counts.dead_lettered += 1;
+        match self.partitions[self.events[delivery.event].partition].direct {
+            true => self.counts.returned += 1,
+            false => self.counts.dead_lettered += 1,
+        }
         let event = &self.events[delivery.event];
         effects.push(Effect::GiveUp {
             delivery: key,

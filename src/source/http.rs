@@ -1,5 +1,6 @@
 //! CloudEvents over HTTP: `POST /` and `POST /<namespace>/<broker>`, binary, structured and batch. Answers 202 once the
-//! events are durable in the embedded queue (stored mode), or says why not.
+//! events are durable in the embedded queue (stored mode), or once they have run, with the reply (direct mode), or says why
+//! not.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
 use super::brokers::Brokers;
-use super::intake::Intake;
 use super::limits::RateLimit;
+use super::reception::{Reception, Taken};
 use super::refusal::Refusal;
 use crate::config::Secret;
 use crate::event::mode::Mode;
@@ -40,30 +41,26 @@ const PATH: usize = 200;
 pub struct HttpSource {
     settings: Settings,
     brokers: Brokers,
-    intake: Intake,
+    reception: Reception,
     rate: RateLimit,
     requests: Arc<Semaphore>,
 }
 
 impl HttpSource {
-    pub fn new(settings: Settings, brokers: Brokers, intake: Intake) -> Arc<HttpSource> {
+    pub fn new(settings: Settings, brokers: Brokers, reception: Reception) -> Arc<HttpSource> {
         let rate = RateLimit::new(settings.requests_per_second, settings.burst);
         let requests = Arc::new(Semaphore::new(settings.max_concurrent_requests));
-        Arc::new(HttpSource { settings, brokers, intake, rate, requests })
+        Arc::new(HttpSource { settings, brokers, reception, rate, requests })
     }
 
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
         match self.take(request).await {
-            Ok(()) => {
-                let mut response = Response::new(Full::default());
-                *response.status_mut() = StatusCode::ACCEPTED;
-                response
-            }
+            Ok((taken, mode)) => taken.into_response(mode),
             Err(refusal) => refusal.into_response(),
         }
     }
 
-    async fn take(&self, request: Request<Incoming>) -> Result<(), Refusal> {
+    async fn take(&self, request: Request<Incoming>) -> Result<(Taken, Mode), Refusal> {
         let deadline = tokio::time::Instant::now() + self.settings.request_timeout;
         // Who has no token learns nothing, not even which brokers there are.
         self.authorize(request.headers())?;
@@ -89,16 +86,10 @@ impl HttpSource {
         let records = records(mode, &parts.headers, &body, self.settings.max_batch)?;
         drop((parts, body));
         if records.is_empty() {
-            return Ok(());
+            return Ok((Taken::Accepted, mode));
         }
-        match timeout_at(deadline, self.intake.store(broker, records, slot)).await {
-            Ok(stored) => stored.map_err(Refusal::from),
-            Err(_) => {
-                let reason =
-                    "not on disk within http.request-timeout, though it may be yet: send it again unchanged";
-                Err(Refusal::later(StatusCode::SERVICE_UNAVAILABLE, reason, Duration::from_secs(1)))
-            }
-        }
+        let taken = timeout_at(deadline, self.reception.take(broker, records, slot)).await;
+        Ok((taken.map_err(|_| self.reception.late())??, mode))
     }
 
     fn broker(&self, path: &str) -> Result<Uid, Refusal> {

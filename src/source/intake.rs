@@ -12,8 +12,8 @@ pub struct Accepted {
     pub records: Vec<Vec<u8>>,
     pub answer: oneshot::Sender<Result<(), Refused>>,
     /// What the publisher holds of `http.max-concurrent-requests`. It stays with the records, not with the connection:
-    /// publishers that go away while the disk is slow do not make room for more.
-    pub slot: OwnedSemaphorePermit,
+    /// publishers that go away while the disk is slow do not make room for more. `None`: they are replies.
+    pub slot: Option<OwnedSemaphorePermit>,
 }
 
 /// Why events were not taken. The sender keeps them and may come again.
@@ -63,7 +63,7 @@ impl Intake {
         &self,
         broker: Uid,
         records: Vec<Vec<u8>>,
-        slot: OwnedSemaphorePermit,
+        slot: Option<OwnedSemaphorePermit>,
     ) -> Result<(), Refused> {
         let (answer, answered) = oneshot::channel();
         self.sender.try_send(Accepted { broker, records, answer, slot }).map_err(|error| match error {

@@ -18,11 +18,13 @@ pub(super) struct Refusal {
     retry_after: Option<Duration>,
     /// Nothing more is read from this connection.
     close: bool,
+    /// More headers.
+    about: Vec<(&'static str, &'static str)>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Refusal {
-        Refusal { status, reason: reason.into(), retry_after: None, close: false }
+        Refusal { status, reason: reason.into(), retry_after: None, close: false, about: Vec::new() }
     }
 
     /// The sender keeps its events and may come again after `wait`.
@@ -33,6 +35,11 @@ impl Refusal {
     /// The rest of the request is not waited for.
     pub(super) fn closing(self) -> Refusal {
         Refusal { close: true, ..self }
+    }
+
+    /// Headers that become attributes of the dead letter where the sender is Knative's.
+    pub(super) fn about(self, about: impl Into<Vec<(&'static str, &'static str)>>) -> Refusal {
+        Refusal { about: about.into(), ..self }
     }
 
     /// RFC 9457, so that a machine finds the status and a person the reason.
@@ -61,6 +68,9 @@ impl Refusal {
             _ => None,
         };
         if let Some((name, value)) = told {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        for (name, value) in self.about {
             headers.insert(name, HeaderValue::from_static(value));
         }
         response

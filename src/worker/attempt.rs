@@ -79,6 +79,9 @@ impl Attempt {
             Fate::Parked(parked) => attempt.park(delivery, &parked, now),
             Fate::Ended { end, record } => {
                 attempt.delivery = Some(delivery);
+                if end == End::Returned {
+                    return attempt;
+                }
                 attempt.marks.push(record.map_or(Mark::Ended(made.mark), Mark::Unparked));
                 match end {
                     End::Delivered => {
@@ -89,6 +92,7 @@ impl Attempt {
                         Buried::Sent(broker, record) => attempt.events.push((broker, record)),
                         Buried::Kept(letter) => attempt.dead_letters.push(letter),
                     },
+                    End::Returned => unreachable!("its sender has it still: nothing is left here"),
                 }
             }
         }

@@ -58,6 +58,9 @@ pub struct StatusAnswer {
     pub attempts: u64,
     pub delivered: u64,
     pub dead_lettered: u64,
+    /// Failed, and their senders', who waited, to send again.
+    #[serde(default)]
+    pub returned: u64,
     pub events_in_flight: u64,
     /// Deliveries in memory that wait for a retry, or behind one.
     pub held: u64,
@@ -267,6 +270,7 @@ impl StatusAnswer {
             attempts: status.counts.attempts,
             delivered: status.counts.delivered,
             dead_lettered: status.counts.dead_lettered,
+            returned: status.counts.returned,
             events_in_flight: status.events as u64,
             held: status.held as u64,
             parked: status.parked as u64,

@@ -93,6 +93,12 @@ impl Deployment {
         self
     }
 
+    /// "namespace/name", of one that is there or was.
+    pub fn name_of(&self, trigger: Uid) -> String {
+        let there = self.triggers.iter().find(|other| other.uid == trigger);
+        there.map_or_else(|| self.gone(trigger).trigger, |trigger| trigger.name.clone())
+    }
+
     /// By their uid, which is what stands where the names are not known.
     pub fn gone(&self, trigger: Uid) -> Gone {
         let unknown = || Gone { trigger: trigger.to_string(), function: String::new() };

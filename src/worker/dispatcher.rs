@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, never};
 
 use super::backlog::{Backlog, Work};
 use super::deployment::Deployment;
+use super::direct::Requests;
 use super::executor::{Attempted, Done, Job};
 use super::report::{self, Left, Report};
 use super::scribe::{Batch, Settled};
@@ -15,11 +16,14 @@ use crate::dispatch::{Core, Counts, Effect, Input, Keys, Progress, Stub, Table, 
 use crate::event::segment::Ended;
 use crate::event::{Epoch, Uid};
 use crate::sink::parking::Label;
+use crate::source::direct::Asked;
 use crate::source::queue::Arrivals;
 use crate::time::{Clock, unix_nanos};
 
 /// Jobs that one executor may have in hand: enough to keep it busy, few enough to share the work fairly.
 pub const WINDOW: usize = 256;
+/// Requests whose senders wait that are taken in together.
+const ASKED: usize = 64;
 const JOBS_PER_MESSAGE: usize = 64;
 /// While this many attempts wait for the scribe, no more results are taken in.
 const UNWRITTEN: usize = 8192;
@@ -88,6 +92,8 @@ pub struct Channels {
     pub scribe: Sender<Batch>,
     pub settled: Receiver<Settled>,
     pub requests: Receiver<Request>,
+    /// Events whose senders wait.
+    pub asked: Receiver<Asked>,
 }
 
 #[derive(Debug)]
@@ -103,6 +109,7 @@ pub struct Dispatcher {
     jobs: Backlog,
     in_hand: Vec<usize>,
     unwritten: Batch,
+    direct: Requests,
     committed: Progress,
     /// How many events had settled by then.
     committed_events: u64,
@@ -137,6 +144,7 @@ impl Dispatcher {
             effects: Vec::new(),
             jobs: Backlog::default(),
             unwritten: Batch::default(),
+            direct: Requests::new(),
             committed: begun.progress.clone(),
             committed_events: 0,
             commit_due: Instant::now(),
@@ -147,7 +155,7 @@ impl Dispatcher {
         // The one assignment of the queue there is: no other worker has it.
         let assigned =
             Input::Assigned { source: queue, partition: 0, epoch: Epoch(1), progress, ended, parked };
-        dispatcher.inputs.push(assigned);
+        dispatcher.inputs.extend([assigned, dispatcher.direct.opened()]);
         dispatcher
     }
 
@@ -170,6 +178,9 @@ impl Dispatcher {
         let no_results = never();
         let takes_new = self.draining.is_none() && self.core.takes(self.queue, 0);
         let arrivals = if takes_new { self.channels.arrivals.clone() } else { nothing_new };
+        let (direct, partition) = self.direct.source();
+        let takes_asked = self.draining.is_none() && self.core.takes(direct, partition);
+        let asked = if takes_asked { self.channels.asked.clone() } else { never() };
         let writable = self.unwritten.attempts.len() < UNWRITTEN;
         let done = if writable { self.channels.done.clone() } else { no_results };
 
@@ -178,6 +189,7 @@ impl Dispatcher {
         select.recv(&self.channels.requests);
         select.recv(&done);
         select.recv(&arrivals);
+        select.recv(&asked);
         if !self.unwritten.is_empty() {
             select.send(&self.channels.scribe);
         }
@@ -205,6 +217,16 @@ impl Dispatcher {
             // The queue could not be read on (its thread has said why): finish what is in flight.
             Err(TryRecvError::Disconnected) => self.channels.arrivals = never(),
         }
+        for _ in 0..ASKED {
+            match asked.try_recv() {
+                Ok(asked) => self.direct.take(asked, &mut self.inputs),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.channels.asked = never();
+                    break;
+                }
+            }
+        }
         loop {
             match self.channels.requests.try_recv() {
                 Ok(request) => self.answer(request),
@@ -219,6 +241,9 @@ impl Dispatcher {
     }
 
     fn wake(&self) -> Instant {
+        if !self.inputs.is_empty() {
+            return Instant::now();
+        }
         let mut wake = if self.is_behind() { self.commit_due } else { Instant::now() + IDLE };
         if let Some(due) = self.core.next_due() {
             wake = wake.min(Instant::now() + self.clock.now().until(due));
@@ -238,12 +263,25 @@ impl Dispatcher {
                     let job = Job { delivery, trigger, attempt, replay, follows, envelope, broker };
                     self.jobs.push(&self.deployment, job);
                 }
+                Effect::Journal { delivery, report, .. } if self.direct.has(report.position()) => {
+                    self.unwritten.attempts.push(self.direct.attempted(delivery, report));
+                }
                 Effect::Journal { delivery, report, fate } => {
                     self.unwritten.attempts.push(report.settle(delivery, fate, now));
                 }
                 Effect::Park { delivery, parked } => {
                     self.unwritten.attempts.push(report::aside(delivery, &parked, now));
                 }
+                Effect::GiveUp { delivery, envelope, .. } if self.direct.has(envelope.position) => {
+                    self.direct.refuse(envelope.position, report::GONE.to_owned(), Duration::ZERO);
+                    self.inputs.push(Input::Journaled { delivery, parked: None });
+                }
+                Effect::Refuse { position, trigger, until } => {
+                    let trigger = self.deployment.name_of(trigger);
+                    let why = format!("{trigger} pauses, for it failed many times in a row");
+                    self.direct.refuse(position, why, now.until(until));
+                }
+                Effect::Answer { position } => self.direct.settled(position),
                 Effect::GiveUp { delivery, trigger, attempts, replay, record, envelope, broker } => {
                     let left = Left { trigger, attempts, replay, record, envelope, broker };
                     let given_up = report::given_up(&self.deployment, delivery, &left);

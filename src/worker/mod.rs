@@ -24,6 +24,7 @@ pub mod choice;
 pub mod console;
 pub mod deployment;
 pub mod desk;
+mod direct;
 pub mod dispatcher;
 pub mod errand;
 #[cfg(test)]

@@ -9,14 +9,16 @@ use super::executor::{HOPS, Job, Measured};
 use crate::config::DeadLetterTo;
 use crate::dispatch::{End, Fate, Key, Outcome, Parked, Reason};
 use crate::event::segment::Ended;
-use crate::event::{Envelope, Event, Uid, Value, record};
+use crate::event::{Envelope, Event, Position, Uid, Value, record};
 use crate::function::Failure;
 use crate::journal::{Entry, Reply};
 use crate::sink::dead_letter::DeadLetter;
+use crate::source::direct;
 use crate::time::{Moment, unix_nanos};
 
 #[derive(Debug)]
 pub struct Report {
+    position: Position,
     made: Made,
     /// Set if the attempt did not succeed; what a dead letter is made of.
     failure: Option<Box<Failed>>,
@@ -112,7 +114,7 @@ pub(super) fn report(
         let job = Job { envelope: job.envelope.clone(), ..*job };
         Box::new(Failed { failure, job, delivery, deployment: Arc::clone(deployment) })
     });
-    Report { made, failure, ended }
+    Report { position: job.envelope.position, made, failure, ended }
 }
 
 impl Report {
@@ -121,9 +123,36 @@ impl Report {
         self.failure.as_ref().map(|failed| &failed.failure)
     }
 
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Its sender waits and has the event still: what is written is what the attempt cost. The replies, as records, or why
+    /// there are none.
+    pub fn return_to_sender(self, delivery: Key) -> (Attempt, Result<Vec<Vec<u8>>, direct::Failed>) {
+        let Report { made, failure, .. } = self;
+        let attempt = Attempt {
+            delivery: Some(delivery),
+            entry: made.entry,
+            wall_ns: made.wall_ns,
+            dead_letters: made.looping,
+            ..Attempt::default()
+        };
+        let result = match failure {
+            None => Ok(made.replies.into_iter().map(|(_, record)| record).collect()),
+            Some(failed) => {
+                let Failed { failure, job, deployment, .. } = *failed;
+                let trigger = deployment.triggers[job.trigger as usize].name.clone();
+                let Failure { outcome, reason, message } = failure;
+                Err(direct::Failed { trigger, outcome, reason, message })
+            }
+        };
+        (attempt, result)
+    }
+
     /// What is to be written, now that the core has said what becomes of the delivery.
     pub fn settle(self, delivery: Key, fate: Fate, now: Moment) -> Attempt {
-        let Report { made, failure, ended } = self;
+        let Report { made, failure, ended, .. } = self;
         Attempt::settled(made, delivery, fate, wall(now), |end| {
             let failed = *failure.expect("only a failure ends as a dead letter");
             if end == End::GivenUp { failed.give_up(ended) } else { failed.bury(ended) }
@@ -160,7 +189,7 @@ pub fn given_up(deployment: &Deployment, delivery: Key, left: &Left) -> Attempt 
     Attempt::given_up(delivery, bytes, Ended { offset: position.offset, trigger: *trigger }, *record)
 }
 
-const GONE: &str = "its trigger is not configured any more";
+pub(super) const GONE: &str = "its trigger is not configured any more";
 
 fn wall(moment: Moment) -> Now {
     Now { moment, wall: unix_nanos() }

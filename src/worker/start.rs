@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Sender, bounded, never};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -34,14 +34,14 @@ use super::set;
 use super::spares::Spares;
 use super::tasks;
 use super::watch::{Look, Watch};
-use crate::config::settings::Bytes;
+use crate::config::settings::{Bytes, HttpMode};
 use crate::config::{Config, SecretRef, Settings};
 use crate::dispatch::{Core, Limits};
 use crate::event::Uid;
 use crate::function::{self, Engine, Pool};
 use crate::source::http::{self, HttpSource};
 use crate::source::queue::QueueSource;
-use crate::source::{Brokers, Intake};
+use crate::source::{Brokers, Direct, Intake, Reception};
 use crate::time::unix_nanos;
 
 /// Requests that may wait for the scribe at once.
@@ -152,6 +152,13 @@ impl Worker {
         let stopping = Arc::new(AtomicBool::new(false));
 
         let (intake, accepted) = Intake::new(INTAKE);
+        let (reception, asked) = match settings.http_mode {
+            HttpMode::Stored => (Reception::Stored(intake), never()),
+            HttpMode::Direct => {
+                let (direct, asked) = Direct::new(INTAKE);
+                (Reception::Direct(direct, intake), asked)
+            }
+        };
         let (durable_sender, durable) = bounded(1);
         let (arrivals_sender, arrivals) = bounded(READ_AHEAD);
         let (batches_sender, batches) = bounded(64);
@@ -227,6 +234,7 @@ impl Worker {
             scribe: batches_sender,
             settled,
             requests,
+            asked,
         };
         let dispatcher = Dispatcher::new(
             core,
@@ -242,7 +250,7 @@ impl Worker {
         let socket = console::socket(data);
         let farewell = settings.drain_timeout.min(FAREWELL);
         let intake = Server::start({
-            let source = HttpSource::new(http_settings, brokers.clone(), intake);
+            let source = HttpSource::new(http_settings, brokers.clone(), reception);
             let limits = listener::Limits {
                 connections: settings.http_max_connections as usize,
                 header_timeout: settings.http_header_timeout,

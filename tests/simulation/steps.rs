@@ -137,6 +137,9 @@ impl World {
                 Effect::GiveUp { delivery, .. } => {
                     broken("given up in vain", &format!("{delivery:?} at worker {w}"));
                 }
+                Effect::Refuse { position, .. } | Effect::Answer { position } => {
+                    broken("nobody waits for an answer", &format!("{position:?} at worker {w}"));
+                }
                 Effect::Fetch { stub, partition, id, .. } => {
                     let record = &self.partitions[partition as usize].parked[id as usize];
                     let Some(&epoch) = self.workers[w].told.get(&partition) else {

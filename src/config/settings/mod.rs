@@ -7,7 +7,7 @@ mod value;
 
 pub use layers::load_settings;
 pub use page::documentation;
-pub use value::{Bytes, LogFormat, LogLevel};
+pub use value::{Bytes, HttpMode, LogFormat, LogLevel};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -128,6 +128,8 @@ settings! {
     data_dir: PathBuf = "data.dir", "data", ""..="", "where the queue, the journal and the dead letters are kept";
     data_min_free: Bytes = "data.min-free", "64MiB", ""..="", "free disk space below which no events are taken in";
     http_address: SocketAddr = "http.address", "127.0.0.1:8080", ""..="", "where events are posted to";
+    http_mode: HttpMode = "http.mode", "stored", ""..="",
+        "stored: answered once the event is on disk; direct: once its functions have run, with their reply";
     http_max_body: Bytes = "http.max-body", "1MiB", "1KiB"..="1GiB", "the largest request body";
     http_max_batch: u32 = "http.max-batch", "1000", "1"..="100000", "the most events in one batch";
     http_max_connections: u32 = "http.max-connections", "1024", "1"..="1000000", "connections at a time";

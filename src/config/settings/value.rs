@@ -307,3 +307,8 @@ words! {
 words! {
     LogFormat: Auto = "auto", Text = "text", Json = "json"
 }
+
+words! {
+    /// When whoever posts an event is answered.
+    HttpMode: Stored = "stored", Direct = "direct"
+}

@@ -170,6 +170,9 @@ impl<'r> Play<'r> {
                     self.write(report::aside(delivery, &parked, self.now));
                 }
                 Effect::GiveUp { .. } => unreachable!("no trigger goes while a case is played"),
+                Effect::Refuse { .. } | Effect::Answer { .. } => {
+                    unreachable!("what is played comes from a queue: nobody waits")
+                }
                 Effect::Fetch { stub, id, .. } => {
                     let parked = ParkedRecord::decode(&self.parked[&id]).expect("we encoded it");
                     let record = Bytes::copy_from_slice(parked.record);

@@ -143,6 +143,9 @@ impl World {
                     self.given_up(Left { delivery, trigger, attempts, replay, record, envelope, broker });
                 }
                 Effect::Fetch { stub, id, .. } => self.fetch(stub, id),
+                Effect::Refuse { position, .. } | Effect::Answer { position } => {
+                    broken("nobody waits for an answer", &format!("{position:?}"));
+                }
             }
         }
         parks
