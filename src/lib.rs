@@ -43,6 +43,7 @@ pub mod dispatch;
 pub mod event;
 pub mod function;
 pub mod journal;
+pub mod money;
 pub mod sink;
 pub mod source;
 pub mod store;

@@ -14,6 +14,7 @@ const MODULES: &str = "\
 pub mod dispatch;
 pub mod event;
 pub mod journal;
+pub mod money;
 pub mod sink;
 pub mod source { pub mod queue; }
 pub mod store;

@@ -67,6 +67,7 @@ pub(crate) fn measure(table: &Table) {
         wall_ns: 1_700,
         init_ns: None,
         fuel: 4_000,
+        price: 0,
         memory: 131_072,
         bytes_in: 400,
         bytes_out: 200,

@@ -41,6 +41,7 @@ fn journal(count: usize) -> Cost {
         wall_ns: 1_700,
         init_ns: None,
         fuel: 4_000,
+        price: 0,
         memory: 131_072,
         bytes_in: 400,
         bytes_out: 200,

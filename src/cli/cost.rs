@@ -17,6 +17,7 @@ Asks the running worker of the data directory, or reads the journal there if non
 
 TIME is what the functions took, COLD TIME what it took to make their instances.
 IN and OUT are the events and the answers. RETRIES are the attempts after a delivery's first.
+PRICE is there where a function has one (spec.price); each attempt keeps the price of its day.
 
 Examples:
   weir cost
@@ -67,22 +68,26 @@ fn table(answer: &CostAnswer) -> Table {
         By::Function => "FUNCTION",
         By::Tenant => "TENANT",
     };
-    let columns =
-        ["ATTEMPTS", "FAILED", "RETRIES", "TIME", "PER CALL", "COLD STARTS", "COLD TIME", "IN", "OUT"];
+    let mut columns =
+        vec!["ATTEMPTS", "FAILED", "RETRIES", "TIME", "PER CALL", "COLD STARTS", "COLD TIME", "IN", "OUT"];
+    let priced = !answer.table.total.price.is_nothing();
+    if priced {
+        columns.push("PRICE");
+    }
     let mut head = vec![(name, Align::Left)];
-    head.extend(columns.map(|column| (column, Align::Right)));
+    head.extend(columns.iter().map(|column| (*column, Align::Right)));
     let mut table = Table::new(&head);
     for (name, cost) in &answer.table.rows {
-        table.row(row(name, cost));
+        table.row(row(name, cost, priced));
     }
     if answer.table.rows.len() != 1 {
-        table.row(row("total", &answer.table.total));
+        table.row(row("total", &answer.table.total, priced));
     }
     table
 }
 
-fn row(name: &str, cost: &Cost) -> Vec<String> {
-    vec![
+fn row(name: &str, cost: &Cost, priced: bool) -> Vec<String> {
+    let mut row = vec![
         name.to_owned(),
         cost.attempts.to_string(),
         cost.failed.to_string(),
@@ -93,5 +98,7 @@ fn row(name: &str, cost: &Cost) -> Vec<String> {
         duration(cost.init_ns),
         bytes(cost.bytes_in),
         bytes(cost.bytes_out),
-    ]
+    ];
+    row.extend(priced.then(|| cost.price.to_string()));
+    row
 }

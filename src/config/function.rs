@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::diagnostic::Report;
 use super::metadata::{self, Metadata};
 use super::modules;
+use super::price::{self, Price};
 use super::reader::{self, Fields};
 use super::reference::Named;
 use super::settings::{self, Bytes, Value};
@@ -36,6 +37,7 @@ pub(super) struct Draft {
     pub script: Option<modules::Named>,
     pub serves: Vec<Named>,
     pub tenant: Option<String>,
+    pub price: Price,
     pub limits: FunctionLimits,
     pub config: told::Table,
     pub environment: told::Table,
@@ -52,11 +54,12 @@ pub(super) fn read(
     let script = script(&mut spec, report);
     let serves = serves(&mut spec, metadata.namespace(), report);
     let tenant = spec.string("tenant", report).map(str::to_owned);
+    let price = price::read(&mut spec, report);
     let limits = limits(&mut spec, report);
     let (config, environment) = (told::config(&mut spec, report), told::environment(&mut spec, report));
     let upkeep = upkeep::read(&mut spec, report);
     spec.finish(report);
-    Some(Draft { module, script, serves, tenant, limits, upkeep, config, environment })
+    Some(Draft { module, script, serves, tenant, price, limits, upkeep, config, environment })
 }
 
 fn limits(spec: &mut Fields<'_>, report: &mut Report<'_>) -> FunctionLimits {

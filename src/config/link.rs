@@ -76,6 +76,7 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
                 module_place: module.map_or(&document.place, |module| &module.place).clone(),
                 script: draft.and_then(|draft| draft.script.as_ref()).map(|script| script.path.clone()),
                 tenant: draft.and_then(|d| d.tenant.clone()).unwrap_or_else(|| document.namespace.clone()),
+                price: draft.map(|draft| draft.price).unwrap_or_default(),
                 limits: draft.map(|draft| draft.limits).unwrap_or_default(),
                 config: draft.map(|draft| draft.config.clone()).unwrap_or_default(),
                 environment: draft.map(|draft| draft.environment.clone()).unwrap_or_default(),

@@ -31,6 +31,7 @@ mod nats_sink;
 mod nats_source;
 mod node;
 mod origins;
+mod price;
 mod quantity;
 mod reach;
 mod reader;
@@ -71,6 +72,7 @@ pub use nats_connection::{NatsAuth, NatsConnection};
 pub use nats_sink::NatsSink;
 pub use nats_source::NatsSource;
 pub use origins::{Origins, SaidBy};
+pub use price::Price;
 pub use quantity::{as_iso, duration};
 pub use reach::{Destination, Network, Reach};
 pub use secret::{Secret, SecretRef};
@@ -187,6 +189,7 @@ pub struct Function {
     /// The file whose text it finds in its configuration, under [`SCRIPT`].
     pub script: Option<PathBuf>,
     pub tenant: String,
+    pub price: Price,
     pub limits: FunctionLimits,
     pub config: BTreeMap<String, Told>,
     pub environment: BTreeMap<String, Told>,

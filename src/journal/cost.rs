@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use crate::dispatch::Outcome;
+use crate::money::Money;
 
 /// The cost of a trigger, a function or a tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub struct Cost {
     pub init_ns: u64,
     #[serde(default)]
     pub fuel: u64,
+    #[serde(default)]
+    pub price: Money,
     pub bytes_in: u64,
     pub bytes_out: u64,
     /// Late results of assignments that were lost: counted here alone, for they have no price.
@@ -42,6 +45,7 @@ impl Cost {
         self.wall_ns += entry.wall_ns;
         self.init_ns += entry.init_ns.unwrap_or(0);
         self.fuel += entry.fuel;
+        self.price += Money(entry.price.into());
         self.bytes_in += entry.bytes_in;
         self.bytes_out += entry.bytes_out;
     }

@@ -27,6 +27,8 @@ pub struct Entry<'a> {
     pub fuel: u64,
     /// What its instance's memory took up afterwards, in bytes.
     pub memory: u64,
+    /// What it costs by its function's price of that moment, in trillionths of a unit of money.
+    pub price: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub event_id: &'a str,
@@ -75,6 +77,7 @@ impl<'a> Entry<'a> {
         }
         out.varint(self.fuel);
         out.varint(self.memory);
+        out.varint(self.price);
         out.u8(self.fenced.into());
     }
 
@@ -100,7 +103,8 @@ impl<'a> Entry<'a> {
         for _ in 0..reader.length()? {
             replies.push(Reply { id: reader.str()?, ty: reader.str()? });
         }
-        let (fuel, memory) = if format == 2 { (0, 0) } else { (reader.varint()?, reader.varint()?) };
+        let (fuel, memory) = (reader.varint()?, reader.varint()?);
+        let price = if format == 3 { 0 } else { reader.varint()? };
         let fenced = match reader.u8()? {
             0 => false,
             1 => true,
@@ -122,6 +126,7 @@ impl<'a> Entry<'a> {
             init_ns,
             fuel,
             memory,
+            price: if fenced { 0 } else { price },
             bytes_in,
             bytes_out,
             event_id,

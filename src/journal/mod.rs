@@ -147,6 +147,7 @@ mod tests {
             wall_ns: 1_700 + n,
             init_ns: (n == 0).then_some(40_000),
             fuel: n * 1_000,
+            price: if n % 4 == 3 { 0 } else { n * 7 },
             memory: n * 65_536,
             bytes_in: 400,
             bytes_out: 300,
@@ -200,17 +201,17 @@ mod tests {
         assert_eq!(total.wall_ns, [0, 1, 2, 4, 5, 6].iter().map(|n| 1_700 + n).sum::<u64>());
     }
 
-    /// As a weir wrote it that knew neither fuel nor memory; the chain goes on over it.
+    /// As a weir wrote it that knew no prices; the chain goes on over it.
     #[test]
-    fn segments_of_format_2_are_read() {
+    fn segments_of_format_3_are_read() {
         let directory = tempfile::tempdir().unwrap();
         let log = Arc::new(Log::open(directory.path(), Default::default()).unwrap());
         write(&log, 0..1);
         let bytes = log.get(0).unwrap().unwrap();
         let body = &bytes[..bytes.len() - 32];
-        // The first entry used none of either: two zeros, before the last byte.
-        let mut old = [&body[..body.len() - 3], &body[body.len() - 1..]].concat();
-        old[0] = 2;
+        // The first entry has none: a zero, before the last byte.
+        let mut old = [&body[..body.len() - 2], &body[body.len() - 1..]].concat();
+        old[0] = 3;
         let digest = *blake3::hash(&old).as_bytes();
         old.extend_from_slice(&digest);
         let directory = tempfile::tempdir().unwrap();

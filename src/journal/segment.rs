@@ -4,8 +4,8 @@
 use super::entry::Entry;
 use crate::event::wire::{Corrupt, Reader, Writer};
 
-/// Format 2 has neither fuel nor memory.
-const FORMAT: u8 = 3;
+/// Format 3 has no prices.
+const FORMAT: u8 = 4;
 const DIGEST: usize = 32;
 
 /// Totals over every entry ever written, this segment's included.
@@ -124,7 +124,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// The texts and numbers of an entry.
-    type Drawn = ([String; 8], [u64; 8], [u128; 2], [u32; 2], usize, usize, bool);
+    type Drawn = ([String; 8], [u64; 9], [u128; 2], [u32; 2], usize, usize, bool);
 
     fn entry(drawn: &Drawn) -> Entry<'_> {
         let (texts, numbers, uids, small, outcome, reason, fenced) = drawn;
@@ -145,6 +145,8 @@ mod tests {
             init_ns: Some(numbers[3]).filter(|&ns| ns > 0),
             fuel: numbers[6],
             memory: numbers[7],
+            // What comes too late has none.
+            price: if *fenced { 0 } else { numbers[8] },
             bytes_in: numbers[4],
             bytes_out: numbers[5],
             event_id: id,
@@ -176,7 +178,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused(mut body: Vec<u8>, format in 0..5u8) {
+        fn any_bytes_are_read_or_refused(mut body: Vec<u8>, format in 0..6u8) {
             body.insert(0, format);
             // With a digest that is right: else nothing else would be looked at.
             let digest = *blake3::hash(&body).as_bytes();

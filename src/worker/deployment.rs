@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::permit::Permits;
-use crate::config::{self, Config, DeadLetterTo, Settings};
+use crate::config::{self, Config, DeadLetterTo, Price, Settings};
 use crate::dispatch::{Flow, Hold, Policy, Table, Trip};
 use crate::event::Uid;
 use crate::function::{Module, Pooled, Upkeep};
@@ -35,6 +35,7 @@ pub struct Function {
     /// The name alone: replies without a source get it.
     pub short: String,
     pub tenant: String,
+    pub price: Price,
     pub pooled: Pooled,
     /// Lines a second.
     pub log_rate: u32,
@@ -66,6 +67,7 @@ impl Deployment {
             name: format!("{}/{}", function.namespace, function.name),
             short: function.name.clone(),
             tenant: function.tenant.clone(),
+            price: function.price,
             pooled: Pooled { module: Arc::clone(module), upkeep: Upkeep::of(&function.upkeep, settings) },
             log_rate: function.limits.log_rate.unwrap_or(settings.function_log_rate),
             permits: function.upkeep.concurrency.map(Permits::new),

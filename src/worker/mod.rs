@@ -36,6 +36,7 @@ pub mod letters;
 pub mod listener;
 pub mod lock;
 pub mod permit;
+mod price;
 pub mod query;
 pub mod recovery;
 pub mod rehearsal;

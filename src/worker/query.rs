@@ -10,6 +10,7 @@ use super::letters::{self, Letters};
 use crate::journal::cost::By;
 use crate::journal::segment::Totals;
 use crate::journal::{self, CostTable, Entry};
+use crate::money::Money;
 use crate::store::{self, Log, StoreError};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,6 +56,8 @@ pub struct EntryLine {
     pub fuel: u64,
     #[serde(default)]
     pub memory_bytes: u64,
+    #[serde(default)]
+    pub price: Money,
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub ended_unix_ns: u64,
@@ -186,6 +189,7 @@ impl From<&Entry<'_>> for EntryLine {
             wall_ns: entry.wall_ns,
             init_ns: entry.init_ns,
             fuel: entry.fuel,
+            price: Money(entry.price.into()),
             memory_bytes: entry.memory,
             bytes_in: entry.bytes_in,
             bytes_out: entry.bytes_out,

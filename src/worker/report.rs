@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::attempt::{Attempt, Buried, Made, Now};
 use super::deployment::Deployment;
 use super::executor::{HOPS, Job, Measured};
+use super::price;
 use crate::config::DeadLetterTo;
 use crate::dispatch::{End, Fate, Key, Outcome, Parked, Reason};
 use crate::event::segment::Ended;
@@ -80,6 +81,7 @@ pub(super) fn report(
         init_ns: measured.init.map(|init| init.as_nanos() as u64),
         fuel: measured.fuel,
         memory: measured.memory,
+        price: price::of_attempt(&function.price, wall_ns, measured.memory, measured.fuel),
         bytes_in: bytes_in as u64,
         bytes_out: measured.bytes_out as u64,
         event_id: &event.id,

@@ -93,7 +93,10 @@ fn session(name: &'static str) -> Session {
         session.write(&format!("{folder}/f.yaml"), FUNCTION);
         session.write(&format!("{folder}/f.wasm"), "");
     }
-    session.write("allowed/f.yaml", FUNCTION.replace("f.wasm", "f.wasm, timeout: 1s"));
+    session.write(
+        "allowed/f.yaml",
+        FUNCTION.replace("f.wasm", "f.wasm, timeout: 1s, price: {call: \"0.0001\"}"),
+    );
     session.write("broken/a.yaml", DOUBTFUL.replace("broker: default", "brokr: default"));
     session.write("broken/100%,b.yaml", "kind: Trigger\n");
     session

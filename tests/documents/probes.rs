@@ -317,7 +317,11 @@ fn function() -> Kind {
     let log = json!({"bytes": "8KiB", "rate": 20});
     kind.beside("log.bytes", Change, json!("4KiB"), json!({"log": log}));
     kind.beside("log.rate", Change, json!(5), json!({"log": log}));
-    kind.field("price", Refusal, json!("x"));
+    let price =
+        json!({"call": "1", "millisecond": "2", "gibMillisecond": "3", "millionFuel": "4", "minimum": "5"});
+    for part in ["call", "millisecond", "gibMillisecond", "millionFuel", "minimum"] {
+        kind.beside(&format!("price.{part}"), Change, json!("0.0000002"), json!({"price": price}));
+    }
     kind
 }
 

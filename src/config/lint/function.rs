@@ -30,7 +30,8 @@ const WANTED: [Wanted; 2] = [
         lint: NO_PRICE,
         fields: &["price"],
         message: "has no price: what it uses is counted and costs nothing",
-        help: "say what it costs, in spec.price",
+        help: "say what it costs:\nspec:\n  price: {call: \"0.0000002\", gibMillisecond: \"0.000000017\"}\nor that it costs nothing:\n\
+               metadata:\n  annotations: {weir.dev/allow: no-price -- nobody is billed for it}",
     },
 ];
 

@@ -3,6 +3,7 @@
 use super::super::diagnostic::Report;
 use super::super::node::Node;
 use super::super::{metadata, quantity, reader, test, told, topic};
+use crate::money::Money;
 
 /// A host and a port.
 macro_rules! server {
@@ -177,6 +178,14 @@ pub(crate) static SIZE: Form = Form {
     wanted: "a size as 64KiB or 64MiB",
     pattern: quantity::SIZE_PATTERN,
     examples: &["64KiB", "64MiB"],
+    ..STRING
+};
+
+pub(crate) static PRICE: Form = Form {
+    called: "price",
+    wanted: "a decimal in quotes, at most 6 digits before its point and 12 behind it",
+    pattern: Money::PATTERN,
+    examples: &["0.0000002"],
     ..STRING
 };
 

@@ -74,7 +74,7 @@ pub(crate) static SPEC: Map = Map::of(&[
     ),
     Field::new("log", Shape::Map(&LOG), "How much it may log; what is over is dropped, counted, and told of."),
     Field::new("instances", Shape::Map(&INSTANCES), "How many instances of it a worker keeps."),
-    Field::refused("price", NONE_YET),
+    Field::new("price", Shape::Map(&PRICE), "What an attempt of it costs its tenant; without it: nothing."),
 ]);
 
 static CONFIG: Pairs = Pairs { keys: &form::CONFIG_KEY, values: &Shape::Either(&TOLD), least: 0 };
@@ -116,4 +116,19 @@ static INSTANCES: Map = Map::of(&[
 ])
 .named("instances");
 
-const NONE_YET: &str = "remove it: this version has it for no function";
+static PRICE: Map = Map::of(&[
+    Field::new("call", Shape::Text(&form::PRICE), "Of each, in whatever unit of money all prices are in."),
+    Field::new(
+        "millisecond",
+        Shape::Text(&form::PRICE),
+        "Of each millisecond that a call has begun; one at least.",
+    ),
+    Field::new(
+        "gibMillisecond",
+        Shape::Text(&form::PRICE),
+        "Of the same for each GiB (2^30 bytes) that its instance's memory takes up after the call.",
+    ),
+    Field::new("millionFuel", Shape::Text(&form::PRICE), "Of a million units of fuel."),
+    Field::new("minimum", Shape::Text(&form::PRICE), "No attempt costs less."),
+])
+.named("price");

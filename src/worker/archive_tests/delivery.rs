@@ -70,6 +70,7 @@ pub(super) fn entry(uid: Uid, d: &Delivery, outcome: Outcome, reason: Reason) ->
         wall_ns: 5,
         init_ns: None,
         fuel: 0,
+        price: 0,
         memory: 0,
         bytes_in: 1,
         bytes_out: 1,

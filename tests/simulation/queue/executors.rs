@@ -139,6 +139,7 @@ impl World {
             wall_ns,
             init_ns: None,
             fuel: 0,
+            price: 0,
             memory: 0,
             bytes_in: job.envelope.record().len() as u64,
             bytes_out: 0,
