@@ -1,6 +1,6 @@
 # Everything here works in a fresh clone: what is missing is set up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench soak million clean
+.PHONY: help setup build demo test lint brokers bench soak million clean
 
 CARGO ?= cargo
 
@@ -24,6 +24,9 @@ test: setup ## Everything that must hold: format, lints, unit, property, conform
 
 lint: setup ## Format and lints alone
 	@scripts/lint
+
+brokers: setup ## Start Kafka and NATS on loopback; scripts/brokers stops them
+	@scripts/brokers up
 
 bench: setup ## What each step of an event costs, beside the targets
 	@scripts/bench
