@@ -5,6 +5,12 @@ mod worker;
 
 #[path = "http/events.rs"]
 mod events;
+#[path = "http/frames.rs"]
+mod frames;
+#[path = "http/handshake.rs"]
+mod handshake;
+#[path = "http/http2.rs"]
+mod http2;
 #[path = "http/limits.rs"]
 mod limits;
 #[path = "http/protocol.rs"]

@@ -23,6 +23,7 @@ pub mod chatter;
 pub mod choice;
 pub mod console;
 pub mod deployment;
+mod descriptors;
 pub mod desk;
 mod direct;
 pub mod dispatcher;

@@ -18,6 +18,7 @@ use super::chatter::Chatter;
 use super::choice::{Choice, Start};
 use super::console::{self, Console};
 use super::deployment::{self, Deployment};
+use super::descriptors;
 use super::desk::{Desk, Seat};
 use super::dispatcher::{Begun, Channels, Dispatcher, Drained, Request};
 use super::executor::Executor;
@@ -98,6 +99,7 @@ impl Worker {
         let data = settings.data_dir.as_path();
         let lock = Lock::take(data)
             .map_err(|error| failed(format!("the data directory {} can't be used", data.display()), error))?;
+        descriptors::raise(settings.http_max_connections);
         // The listeners come first: an address that is taken is found before anything else is begun.
         let http_listener = bind(settings.http_address, "http.address").await?;
         let admin_listener = bind(settings.admin_address, "admin.address").await?;
@@ -455,6 +457,7 @@ fn http_settings(settings: &Settings) -> Result<http::Settings, StartError> {
             burst => burst,
         },
         token: settings.http_token.as_ref().map(resolve).transpose()?,
+        allowed_origins: settings.http_allowed_origins.0.clone(),
     })
 }
 

@@ -21,7 +21,7 @@ fn above_the_rate_is_429() {
 }
 
 #[test]
-fn more_requests_at_once_are_503() {
+fn more_requests_at_once_are_429() {
     let (home, running) = worker(&["http.max-concurrent-requests=2"]);
     let body = event("slow");
     let head = format!(
@@ -36,7 +36,7 @@ fn more_requests_at_once_are_503() {
         assert_eq!(connection.response().unwrap().status, 100);
     }
     let refused = post_event(&running, "beside");
-    assert_eq!((refused.status, retry_after(&refused)), (503, 1));
+    assert_eq!((refused.status, retry_after(&refused)), (429, 1));
     assert!(detail(&refused).contains("http.max-concurrent-requests"));
     for connection in &mut slow {
         connection.send(body.as_bytes()).unwrap();
@@ -58,14 +58,21 @@ fn clients_that_go_away_free_their_slots() {
     }
 }
 
+/// A request of which the last byte is missing.
+fn unfinished(running: &Running) -> Connection {
+    let body = event("unfinished");
+    let head = "POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: application/cloudevents+json\r\n";
+    let mut connection = running.connect();
+    connection.send(format!("{head}content-length: {}\r\n\r\n", body.len()).as_bytes()).unwrap();
+    assert_eq!(connection.response().unwrap().status, 100);
+    connection.send(&body.as_bytes()[..body.len() - 1]).unwrap();
+    connection
+}
+
 #[test]
-fn one_connection_more_waits_for_its_turn() {
-    let (_home, running) = worker(&["http.max-connections=2", "http.header-timeout=10m"]);
-    let mut first = running.connect();
-    let mut second = running.connect();
-    for connection in [&mut first, &mut second] {
-        assert_eq!(connection.post("/", &[STRUCTURED], event("1").as_bytes()).unwrap().status, 202);
-    }
+fn one_connection_more_waits_while_all_are_busy() {
+    let (_home, running) = worker(&["http.max-connections=2"]);
+    let mut busy = [unfinished(&running), unfinished(&running)];
     let mut third = TcpStream::connect(running.http()).unwrap();
     let body = event("third");
     let head =
@@ -74,11 +81,32 @@ fn one_connection_more_waits_for_its_turn() {
     third.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let early = third.read(&mut [0; 1]).map_err(|error| error.kind());
     assert!(matches!(early, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)), "{early:?}");
-    drop(first);
+    // One that has its answer is idle, and makes room though its client stays.
+    busy[0].send(b"}").unwrap();
+    assert_eq!(busy[0].response().unwrap().status, 202);
     third.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut answer = String::new();
     third.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    // The other was never disturbed.
+    busy[1].send(b"}").unwrap();
+    assert_eq!(busy[1].response().unwrap().status, 202);
+}
+
+#[test]
+fn the_connection_that_is_idle_for_longest_makes_room() {
+    let (_home, running) = worker(&["http.max-connections=3", "http.header-timeout=10m"]);
+    let mut busy = unfinished(&running);
+    let mut idle: Vec<Connection> = (0..2).map(|_| running.connect()).collect();
+    for at in [0, 1, 0] {
+        assert_eq!(idle[at].post("/", &[STRUCTURED], event("1").as_bytes()).unwrap().status, 202);
+    }
+    let mut more = running.connect();
+    assert_eq!(more.post("/", &[STRUCTURED], event("2").as_bytes()).unwrap().status, 202);
+    assert!(idle[1].post("/", &[STRUCTURED], event("3").as_bytes()).is_err(), "it was idle for longest");
+    assert_eq!(idle[0].post("/", &[STRUCTURED], event("4").as_bytes()).unwrap().status, 202);
+    busy.send(b"}").unwrap();
+    assert_eq!(busy.response().unwrap().status, 202);
 }
 
 /// The only connection there may be is taken by one who never ends a head; then by one who never begins.
@@ -159,7 +187,7 @@ fn a_flood_of_large_bodies_leaves_memory_flat() {
                     // 4 MiB, or until the worker has had enough.
                     let _ = (0..64).try_for_each(|_| connection.send(&chunk));
                     if let Ok(response) = connection.response() {
-                        assert!(matches!(response.status, 413 | 503), "{}", response.text());
+                        assert!(matches!(response.status, 413 | 429), "{}", response.text());
                     }
                 }
             });

@@ -103,9 +103,7 @@ fn too_large_a_body_is_413_however_it_comes() {
 fn without_the_token_nothing_is_learned() {
     const TOKEN: &str = "correct-horse-battery-staple";
     let home = home();
-    let secrets = home.path().join("secrets/http");
-    std::fs::create_dir_all(&secrets).unwrap();
-    std::fs::write(secrets.join("token"), format!("{TOKEN}\n")).unwrap();
+    home.secret("http/token", &format!("{TOKEN}\n"));
     let running = start(&home, &["http.token=secret:http/token", "log.level=trace"]);
     let right = format!("Bearer {TOKEN}");
     for wrong in ["Bearer wrong", "Bearer ", &right[..right.len() - 1], "Basic Y29ycmVjdA==", TOKEN] {

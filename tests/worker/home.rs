@@ -27,6 +27,13 @@ impl Home {
         std::fs::write(self.path().join(name), bytes).unwrap();
     }
 
+    /// Writes or replaces a secret: "http/token".
+    pub fn secret(&self, name: &str, value: &str) {
+        let path = self.path().join("secrets").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, value).unwrap();
+    }
+
     pub fn path(&self) -> &Path {
         self.directory.path()
     }

@@ -241,12 +241,14 @@ impl Walk<'_> {
                 }
             },
             Kind::Scalar { text, .. } => text.to_string(),
-            Kind::Seq(items) if name == "triggers" => {
+            Kind::Seq(items) if TABLE.iter().any(|row| row.name == name && row.list) => {
                 let mut texts = Vec::new();
                 for item in items {
                     match reader::string(item, &name, report) {
                         Some(text) if text.contains(',') => {
-                            report.error(item.span, format!("{name}: a path with a comma")).help("rename it");
+                            report
+                                .error(item.span, format!("{name}: an item with a comma"))
+                                .help("rename it");
                         }
                         text => texts.extend(text),
                     }

@@ -7,7 +7,7 @@ mod value;
 
 pub use layers::load_settings;
 pub use page::documentation;
-pub use value::{Bytes, HttpMode, LogFormat, LogLevel};
+pub use value::{Bytes, HttpMode, LogFormat, LogLevel, Names};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,6 +39,8 @@ pub struct Row {
     pub doc: &'static str,
     /// Its value is a reference to a secret: nothing that stands there is ever shown.
     pub secret: bool,
+    /// The file may have it as a list.
+    list: bool,
     least: &'static str,
     most: &'static str,
     schema: fn(&str, &str) -> serde_json::Value,
@@ -87,6 +89,7 @@ macro_rules! settings {
             default: $default,
             doc: $doc,
             secret: <$type as Value>::SECRET,
+            list: <$type as Value>::LIST,
             least: $least,
             most: $most,
             schema: <$type as Value>::schema,
@@ -132,16 +135,19 @@ settings! {
         "stored: answered once the event is on disk; direct: once its functions have run, with their reply";
     http_max_body: Bytes = "http.max-body", "1MiB", "1KiB"..="1GiB", "the largest request body";
     http_max_batch: u32 = "http.max-batch", "1000", "1"..="100000", "the most events in one batch";
-    http_max_connections: u32 = "http.max-connections", "1024", "1"..="1000000", "connections at a time";
+    http_max_connections: u32 = "http.max-connections", "1024", "1"..="1000000",
+        "connections at a time; for one more, the one that has had no request for longest is closed; where all are busy it waits";
     http_header_timeout: Duration = "http.header-timeout", "10s", "1ms"..="1h", "how long a request's head may take";
     http_request_timeout: Duration = "http.request-timeout", "30s", "1ms"..="24h", "how long a whole request may take";
     http_max_concurrent_requests: u32 = "http.max-concurrent-requests", "1000", "1"..="1000000",
-        "requests at a time; more are answered 503";
+        "requests at a time; more are answered 429";
     http_rate_limit_per_second: u32 = "http.rate-limit.per-second", "0", ""..="",
         "requests a second, of this worker; more are answered 429; 0: no limit";
     http_rate_limit_burst: u32 = "http.rate-limit.burst", "0", ""..="",
         "requests at once above the rate; 0: as many as a second's";
     http_token: Option<SecretRef> = "http.token", "", ""..="", "the bearer token that requests must carry";
+    http_allowed_origins: Names = "http.allowed-origins", "", ""..="",
+        "who is allowed to send by the web hooks' handshake (OPTIONS), as it names itself in WebHook-Request-Origin; `*`: anyone";
     admin_address: SocketAddr = "admin.address", "127.0.0.1:9090", ""..="", "where /healthz and /readyz are served";
     reload_interval: Duration = "reload.interval", "1s", "0s"..="24h",
         "how often documents and modules are looked at for changes; 0s: only at a SIGHUP";

@@ -31,6 +31,8 @@ pub struct Bytes(pub u64);
 pub(in crate::config) trait Value: Sized + PartialOrd {
     const KIND: &'static str;
     const SECRET: bool = false;
+    /// Whether the file may have it as a list, each item as it stands between commas elsewhere.
+    const LIST: bool = false;
     fn parse(text: &str) -> Result<Self, Wrong>;
     fn show(&self) -> String;
     /// What editors know of it: the file has it as a scalar of some type, of which the text counts.
@@ -187,6 +189,7 @@ impl Value for PathBuf {
 /// Separated by commas; the file has them as a list.
 impl Value for Vec<PathBuf> {
     const KIND: &'static str = "list of paths";
+    const LIST: bool = true;
 
     fn parse(text: &str) -> Result<Vec<PathBuf>, Wrong> {
         text.split(',').map(|path| PathBuf::parse(path.trim())).collect()
@@ -199,6 +202,39 @@ impl Value for Vec<PathBuf> {
     fn schema(_least: &str, _most: &str) -> Json {
         let path = json!({"type": "string", "pattern": r"^[^,]*[^,\s][^,]*$"});
         json!({"type": ["array", "string", "number", "boolean"], "items": path, "minItems": 1, "minLength": 1})
+    }
+}
+
+/// Names, separated by commas; the file has them as a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Names(pub Vec<String>);
+
+impl Value for Names {
+    const KIND: &'static str = "list of names";
+    const LIST: bool = true;
+
+    fn parse(text: &str) -> Result<Names, Wrong> {
+        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        let is_name = |name: &String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+        match names.iter().find(|name| !is_name(name)) {
+            _ if text.trim().is_empty() => Ok(Names::default()),
+            Some(name) => Err(Wrong::new(
+                format!("'{name}' is no name"),
+                "write names without spaces, separated by commas",
+            )),
+            None => Ok(Names(names)),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.join(",")
+    }
+
+    fn schema(_least: &str, _most: &str) -> Json {
+        const NAME: &str = r"\s*[!-+\--~]+\s*";
+        let name = json!({"type": "string", "pattern": format!("^{NAME}$")});
+        let names = format!(r"^({NAME}(,{NAME})*|\s*)$");
+        json!({"type": ["array", "string", "number", "boolean"], "items": name, "pattern": names})
     }
 }
 

@@ -1,6 +1,10 @@
 //! CloudEvents over HTTP: `POST /` and `POST /<namespace>/<broker>`, binary, structured and batch. Answers 202 once the
 //! events are durable in the embedded queue (stored mode), or once they have run, with the reply (direct mode), or says why
-//! not.
+//! not. `OPTIONS` is the web hooks' handshake.
+
+mod authority;
+mod events;
+mod handshake;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,18 +12,21 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::header::CONNECTION;
+use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
-use super::brokers::Brokers;
-use super::limits::RateLimit;
-use super::reception::{Reception, Taken};
-use super::refusal::Refusal;
 use crate::config::Secret;
+use crate::event::Uid;
 use crate::event::mode::Mode;
-use crate::event::{Event, Invalid, Uid, binary, record, structured};
+use crate::source::brokers::Brokers;
+use crate::source::limits::RateLimit;
+use crate::source::reception::{Reception, Taken};
+use crate::source::refusal::Refusal;
+use authority::Authority;
+use events::{mode, records};
+use handshake::Handshake;
 
 #[derive(Debug)]
 pub struct Settings {
@@ -30,6 +37,8 @@ pub struct Settings {
     pub requests_per_second: u32,
     pub burst: u32,
     pub token: Option<Secret>,
+    /// Who may ask for an allowance to send here; `*`: anyone.
+    pub allowed_origins: Vec<String>,
 }
 
 /// How many brokers, and how much of its path, a request for none is told.
@@ -40,6 +49,8 @@ const PATH: usize = 200;
 #[derive(Debug)]
 pub struct HttpSource {
     settings: Settings,
+    authority: Authority,
+    handshake: Handshake,
     brokers: Brokers,
     reception: Reception,
     rate: RateLimit,
@@ -47,23 +58,36 @@ pub struct HttpSource {
 }
 
 impl HttpSource {
-    pub fn new(settings: Settings, brokers: Brokers, reception: Reception) -> Arc<HttpSource> {
+    pub fn new(mut settings: Settings, brokers: Brokers, reception: Reception) -> Arc<HttpSource> {
+        let authority = Authority::new(settings.token.take());
+        let origins = std::mem::take(&mut settings.allowed_origins);
+        let handshake = Handshake::new(origins, settings.requests_per_second);
         let rate = RateLimit::new(settings.requests_per_second, settings.burst);
         let requests = Arc::new(Semaphore::new(settings.max_concurrent_requests));
-        Arc::new(HttpSource { settings, brokers, reception, rate, requests })
+        Arc::new(HttpSource { settings, authority, handshake, brokers, reception, rate, requests })
     }
 
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        match self.take(request).await {
-            Ok((taken, mode)) => taken.into_response(mode),
-            Err(refusal) => refusal.into_response(),
+        let version = request.version();
+        let mut response = if Handshake::is_asked_for(&request) {
+            self.handshake.answer(request.headers()).unwrap_or_else(Refusal::into_response)
+        } else {
+            match self.take(request).await {
+                Ok((taken, mode)) => taken.into_response(mode),
+                Err(refusal) => refusal.into_response(),
+            }
+        };
+        if version == Version::HTTP_2 {
+            // Only this stream ends; HTTP/2 has no such header.
+            response.headers_mut().remove(CONNECTION);
         }
+        response
     }
 
     async fn take(&self, request: Request<Incoming>) -> Result<(Taken, Mode), Refusal> {
         let deadline = tokio::time::Instant::now() + self.settings.request_timeout;
         // Who has no token learns nothing, not even which brokers there are.
-        self.authorize(request.headers())?;
+        self.authority.check(request.headers())?;
         let broker = self.broker(request.uri().path())?;
         if request.method() != Method::POST {
             return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "events are sent with POST"));
@@ -75,7 +99,7 @@ impl HttpSource {
         // Taken before anything is read, given back once all is on disk: so many bodies are in memory and no more.
         let slot = Arc::clone(&self.requests).try_acquire_owned().map_err(|_| {
             let reason = "more requests at once than http.max-concurrent-requests allows";
-            Refusal::later(StatusCode::SERVICE_UNAVAILABLE, reason, Duration::from_secs(1))
+            Refusal::later(StatusCode::TOO_MANY_REQUESTS, reason, Duration::from_secs(1))
         })?;
         let (parts, body) = request.into_parts();
         let mode = mode(&parts.headers)?;
@@ -109,17 +133,6 @@ impl HttpSource {
         })
     }
 
-    fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(token) = &self.settings.token else { return Ok(()) };
-        let given = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        // Digests are compared, so that the time taken tells nothing about the token.
-        let right = given.is_some_and(|g| blake3::hash(g) == blake3::hash(token.expose().as_bytes()));
-        if right {
-            return Ok(());
-        }
-        Err(Refusal::new(StatusCode::UNAUTHORIZED, "the request needs 'Authorization: Bearer <http.token>'"))
-    }
-
     async fn read(&self, body: Incoming) -> Result<Bytes, Refusal> {
         let limit = self.settings.max_body;
         let too_large = || {
@@ -138,48 +151,4 @@ impl HttpSource {
             }
         }
     }
-}
-
-fn mode(headers: &HeaderMap) -> Result<Mode, Refusal> {
-    let bad = |reason| Refusal::new(StatusCode::BAD_REQUEST, reason);
-    let unsupported = |reason| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason);
-    let mut content_types = headers.get_all(CONTENT_TYPE).iter();
-    let content_type = match content_types.next().map(|value| value.to_str()) {
-        None => None,
-        Some(Ok(text)) => Some(text),
-        Some(Err(_)) => return Err(bad("the Content-Type is not ASCII text")),
-    };
-    if content_types.next().is_some() {
-        return Err(bad("there is more than one Content-Type"));
-    }
-    // A compressed payload would be stored as if it were of its content type.
-    if headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
-        return Err(unsupported("a Content-Encoding is not supported: send the body as it is".to_owned()));
-    }
-    Mode::of(content_type).map_err(|e| unsupported(e.to_string()))
-}
-
-/// The request's events as records. One that is invalid refuses them all: nothing is half taken.
-fn records(mode: Mode, headers: &HeaderMap, body: &[u8], max_batch: usize) -> Result<Vec<Vec<u8>>, Refusal> {
-    let invalid = |error: Invalid| Refusal::new(StatusCode::BAD_REQUEST, error.to_string());
-    match mode {
-        Mode::Binary => {
-            let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-            Ok(vec![encode(&binary::decode_http(headers, body).map_err(invalid)?)])
-        }
-        Mode::Structured => Ok(vec![encode(&structured::decode(body).map_err(invalid)?)]),
-        Mode::Batch => {
-            Ok(structured::decode_batch(body, max_batch).map_err(invalid)?.iter().map(encode).collect())
-        }
-    }
-}
-
-fn encode(event: &Event<'_>) -> Vec<u8> {
-    let mut record = Vec::with_capacity(512);
-    record::encode(event, &mut record);
-    record
 }
