@@ -23,6 +23,7 @@ pub mod status;
 pub mod stored;
 pub mod style;
 pub mod table;
+pub mod tap;
 pub mod test;
 pub mod version;
 
@@ -77,6 +78,8 @@ enum Command {
     Test(test::TestOf),
     /// Send events to a worker or any CloudEvents endpoint
     Publish(publish::Publish),
+    /// Look at the records of a Kafka source, as events with their triggers, and leave no trace
+    Tap(tap::Tap),
     /// Call one function with one event, without a worker
     Invoke(invoke::Invoke),
     /// Show what events have cost, by trigger, function or tenant
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Build(build) => build.main(),
         Command::Test(test) => test.main(),
         Command::Publish(publish) => publish.main(),
+        Command::Tap(tap) => tap.main(),
         Command::Invoke(invoke) => invoke.main(),
         Command::Cost(cost) => cost.main(),
         Command::Journal(show) => show.main(),

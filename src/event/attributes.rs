@@ -186,7 +186,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Invalid> {
 }
 
 /// The String type: no control characters, no noncharacters.
-fn check_string(text: &str) -> Result<(), Fault> {
+pub(crate) fn check_string(text: &str) -> Result<(), Fault> {
     // Without an early exit this is vectorised, and nearly all attributes end here.
     if text.bytes().fold(true, |plain, byte| plain & (0x20..0x7f).contains(&byte)) {
         return Ok(());

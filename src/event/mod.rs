@@ -12,7 +12,7 @@ pub mod envelope;
 pub mod identity;
 pub mod invalid;
 mod json;
-mod media_type;
+pub(crate) mod media_type;
 pub mod mode;
 pub mod record;
 pub mod sdk;

@@ -4,6 +4,7 @@ mod brokers;
 pub mod direct;
 pub mod http;
 pub mod intake;
+pub mod kafka;
 pub mod limits;
 pub mod queue;
 #[cfg(test)]

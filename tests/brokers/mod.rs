@@ -1,5 +1,7 @@
 //! Real brokers, started by scripts/brokers where none runs yet; `make test` stops them.
 
+#![allow(dead_code)] // Not every suite uses every broker.
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;

@@ -1,0 +1,243 @@
+//! `weir tap`.
+
+mod place;
+mod shown;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+
+use super::documents;
+use super::exit::{Failed, Outcome};
+use super::options::{Options, refuse};
+use super::out::{print, say};
+use crate::config::{Config, KafkaSource, Reads, Source, SourceSink};
+use crate::source::kafka::{Reading, Record, client};
+use crate::trigger::{Memo, Routes};
+use crate::worker::tasks;
+use place::{From, Places};
+use shown::Shown;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Joins no consumer group, commits nothing, runs nothing: others notice nothing of it. Without --from or --last the last
+10 records of each partition are shown. It ends where the topics ended when it began; with --follow it goes on.
+
+Examples:
+  weir tap orders
+  weir tap orders --from earliest --limit 100
+  weir tap shop/orders --from 2026-11-21T12:00:00Z --format json | jq .event.type
+  weir tap orders --last 0 --follow")]
+pub struct Tap {
+    /// The KafkaSource: its name, or namespace/name
+    source: String,
+    /// Files and directories of documents [default: the setting 'triggers']
+    paths: Vec<PathBuf>,
+    /// Where to begin: earliest, an offset, or a time (2026-11-21T12:00:00Z)
+    #[arg(long, value_name = "PLACE", conflicts_with = "last")]
+    from: Option<From>,
+    /// So many records of each partition before its end
+    #[arg(long, value_name = "N")]
+    last: Option<u32>,
+    /// End after so many records
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Go on with what comes, until interrupted
+    #[arg(short, long)]
+    follow: bool,
+    /// A line a record for people, JSON lines for programs
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    #[command(flatten, next_help_heading = "Settings")]
+    options: Options,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// How long a broker may take to answer a question.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often an interrupt is looked for.
+const LOOK: Duration = Duration::from_millis(200);
+/// Records shown where nothing else is said.
+const LAST: u32 = 10;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+impl Tap {
+    pub fn main(&self) -> Outcome {
+        let (settings, of_settings) = self.options.load(&[])?;
+        refuse(&of_settings)?;
+        let loaded = documents::load(&self.paths, &settings);
+        refuse(&loaded.diagnostics)?;
+        let config = loaded.config.unwrap_or_default();
+        let (source, kafka) = find(&config, &self.source)?;
+        let resolve = |secret: &crate::config::SecretRef| {
+            secret.resolve(&settings.secrets_dir, &|name| std::env::var(name).ok())
+        };
+        let mut client = client::config(&kafka.bootstrap_servers, &kafka.security, &resolve)
+            .map_err(|reason| Failed::error(format!("KafkaSource {}: {reason}", self.source)))?;
+        // The client wants one. It is joined by nobody: partitions are taken, not subscribed to.
+        client.set("group.id", format!("weir-tap-{}", std::process::id()));
+        client.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+        client.set("auto.offset.reset", "earliest");
+        // What the client has to say of a broker that is not there is said by us, once.
+        client.set("log_level", "2");
+        let consumer: BaseConsumer =
+            client.create().map_err(|e| Failed::error(format!("the Kafka client can't be made: {e}")))?;
+        let from = match (&self.from, self.last) {
+            (Some(from), _) => from.clone(),
+            (None, last) => From::Last(last.unwrap_or(LAST).into()),
+        };
+        let places = Places::find(&consumer, &kafka.topics, &from, PATIENCE)
+            .map_err(|reason| unreachable_or(&reason, kafka))?;
+        consumer
+            .assign(&places.begin)
+            .map_err(|e| Failed::error(format!("the partitions can't be read: {e}")))?;
+        interrupt_on_signals()?;
+        self.show(&consumer, places, &Seen::of(&config, source, kafka))
+    }
+
+    fn show(&self, consumer: &BaseConsumer, mut places: Places, seen: &Seen<'_>) -> Outcome {
+        let mut shown = 0;
+        let mut memo = Memo::default();
+        let quiet = Instant::now();
+        while self.limit.is_none_or(|limit| shown < limit) && (self.follow || !places.are_done()) {
+            if INTERRUPTED.load(Ordering::Relaxed) {
+                break;
+            }
+            let message = match consumer.poll(LOOK) {
+                None if shown == 0 && !self.follow && quiet.elapsed() > PATIENCE => {
+                    return Err(Failed::error(
+                        "nothing came though there is something: the brokers do not answer",
+                    ));
+                }
+                None => {
+                    // Where nothing but markers of transactions stands before the end, no record tells.
+                    places.look(consumer);
+                    continue;
+                }
+                Some(Ok(message)) => message,
+                Some(Err(error)) => return Err(Failed::error(format!("reading failed: {error}"))),
+            };
+            if !places.pass(message.topic(), message.partition(), message.offset()) && !self.follow {
+                continue;
+            }
+            shown += 1;
+            let record = record(&message);
+            let event = seen.reading.event(&record);
+            let routes = event.as_ref().map(|event| seen.routes(event, &mut memo)).unwrap_or_default();
+            let shown = Shown { record: &record, event: &event, routes: &routes };
+            match self.format {
+                Format::Text => print(shown.text())?,
+                Format::Json => print(format_args!("{}\n", shown.json()))?,
+            }
+        }
+        if shown == 0 {
+            say("no record stands there\n");
+        }
+        Ok(())
+    }
+}
+
+/// What each record is looked at with.
+struct Seen<'c> {
+    reading: Reading,
+    to: To<'c>,
+}
+
+enum To<'c> {
+    Broker {
+        routes: Routes,
+        names: Vec<String>,
+        broker: crate::event::Uid,
+    },
+    /// All of it goes there.
+    Subscriber(&'c str),
+}
+
+impl<'c> Seen<'c> {
+    fn of(config: &'c Config, source: &'c Source, kafka: &KafkaSource) -> Seen<'c> {
+        let reading =
+            Reading::new(&source.namespace, &source.name, kafka.key_type, source.extensions.clone());
+        let to = match &source.sink {
+            SourceSink::Broker { broker, .. } => To::Broker {
+                routes: Routes::new(config.triggers.iter().map(|t| (t.broker, t.criteria()))),
+                names: config.triggers.iter().map(|t| format!("{}/{}", t.namespace, t.name)).collect(),
+                broker: *broker,
+            },
+            _ => To::Subscriber("its sink"),
+        };
+        Seen { reading, to }
+    }
+
+    fn routes(&self, event: &crate::event::Event<'_>, memo: &mut Memo) -> Vec<&str> {
+        match &self.to {
+            To::Subscriber(name) => vec![name],
+            To::Broker { routes, names, broker } => {
+                let mut matched = Vec::new();
+                routes.matching(*broker, event, memo, &mut matched);
+                matched.into_iter().map(|trigger| names[trigger as usize].as_str()).collect()
+            }
+        }
+    }
+}
+
+fn find<'c>(config: &'c Config, wanted: &str) -> Result<(&'c Source, &'c KafkaSource), Failed> {
+    let (namespace, name) = wanted.split_once('/').unwrap_or(("default", wanted));
+    let kafka = |source: &'c Source| match &source.reads {
+        Reads::Kafka(kafka) => Some((source, kafka)),
+        Reads::Nats(_) => None,
+    };
+    let all = || config.sources.iter().filter_map(kafka);
+    let found = all().find(|(source, _)| source.namespace == namespace && source.name == name);
+    found.ok_or_else(|| {
+        let known: Vec<_> =
+            all().map(|(source, _)| format!("{}/{}", source.namespace, source.name)).collect();
+        let failed = Failed::usage(format!("there is no KafkaSource {namespace}/{name}"));
+        match known.is_empty() {
+            true => failed,
+            false => failed.help(format!("there is {}", known.join(", "))),
+        }
+    })
+}
+
+fn unreachable_or(reason: &str, kafka: &KafkaSource) -> Failed {
+    let servers: Vec<_> = kafka.bootstrap_servers.iter().map(ToString::to_string).collect();
+    Failed::error(reason).help(format!("the document's bootstrapServers are {}", servers.join(", ")))
+}
+
+fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
+    let headers = message.headers().map(|headers| headers.iter().map(|h| (h.key, h.value)).collect());
+    Record {
+        topic: message.topic(),
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp: message.timestamp().to_millis(),
+        key: message.key(),
+        value: message.payload(),
+        headers: headers.unwrap_or_default(),
+    }
+}
+
+/// The client blocks; whoever listens for signals is beside it.
+fn interrupt_on_signals() -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Failed::error(format!("the runtime could not be started: {e}")))?;
+    drop(tasks::thread("signals", move || {
+        runtime.block_on(async {
+            if let Ok(mut signals) = crate::worker::shutdown::Signals::listen() {
+                signals.next().await;
+                INTERRUPTED.store(true, Ordering::Relaxed);
+            }
+        });
+    }));
+    Ok(())
+}
