@@ -146,6 +146,29 @@ fn it_begins_where_it_is_told_to_and_leaves_no_group() {
 }
 
 #[test]
+fn what_is_published_to_a_topic_is_there_in_its_order() {
+    let topic = Topic::new(1);
+    let home = topic.home();
+    let to = format!("kafka://{}/{}", topic.address, topic.name);
+    let publish =
+        |more: &[&str]| home.weir(&[&["publish", "--type", "order.created", "--to", &to], more].concat());
+    let output = publish(&["--count", "500", "--id", "o", "--key", "customer-7", "--data", "{\"n\": {n}}"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let json = tap(&home, &["--from", "earliest", "--format", "json"]);
+    let records: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.len(), 500);
+    for (n, record) in (1..).zip(&records) {
+        let event = &record["event"];
+        assert_eq!((&event["id"], &event["data"]["n"]), (&Value::from(format!("o-{n}")), &Value::from(n)));
+        assert_eq!(event["partitionkey"], "customer-7");
+        assert_eq!(record["triggers"][0], "default/created");
+    }
+    let absent = home.weir(&["publish", "-t", "x", "--to", &format!("kafka://{}/not-there", topic.address)]);
+    let said = String::from_utf8(absent.stderr).unwrap();
+    assert!(said.contains("there is no topic not-there") && said.contains("0 of 1 event"), "{said}");
+}
+
+#[test]
 fn what_is_not_there_is_named() {
     let topic = Topic::new(1);
     let home = topic.home();

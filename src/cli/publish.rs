@@ -13,9 +13,11 @@ use tokio::sync::watch;
 use super::bar::bar;
 use super::exit::{Failed, Outcome};
 use super::input;
+use super::interrupt;
 use super::out::{plural, print, say};
 use super::outbox::{Outbox, Template};
 use super::post::{Answer, Client};
+use super::produce;
 use crate::worker::shutdown::Signals;
 use crate::worker::tasks;
 
@@ -26,7 +28,8 @@ Examples:
   weir publish --type order.created --data '{\"order_id\": \"1\", \"amount\": 12000, \"currency\": \"EUR\"}'
   weir publish --type tick --data '{\"number\": {\u{1b}[0mn}}' --count 100000 --rate 5000
   weir publish --type order.created --key customer-7 --data @order.json
-  weir publish --file events.jsonl --target http://127.0.0.1:8080/shop/orders")]
+  weir publish --file events.jsonl --target http://127.0.0.1:8080/shop/orders
+  weir publish --file events.jsonl --to kafka://127.0.0.1:9092/orders")]
 pub struct Publish {
     /// The event's type
     #[arg(short = 't', long = "type", value_name = "TYPE", required_unless_present = "file")]
@@ -59,9 +62,11 @@ pub struct Publish {
     /// Events a second at the most [default: as fast as they are taken]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// Where to publish: a worker, a broker of it (…/namespace/name), any CloudEvents endpoint
+    /// Where to publish: a worker, a broker of it (…/namespace/name), any CloudEvents endpoint, a topic of Kafka
+    /// (kafka://host:port/topic)
     #[arg(
         long,
+        visible_alias = "to",
         value_name = "URL",
         default_value = "http://127.0.0.1:8080",
         env = "WEIR_TARGET",
@@ -106,6 +111,9 @@ impl Publish {
                 Failed::usage(format!("--token-env {name}: there is no such variable in the environment"))
             })?),
         };
+        if let Some(topic) = self.target.strip_prefix(produce::SCHEME) {
+            return self.produce(topic, &events);
+        }
         let mut clients = Vec::new();
         let total = self.count.saturating_mul(events.per_round());
         for _ in 0..u64::from(self.connections).min(total) {
@@ -128,18 +136,30 @@ impl Publish {
         let ended = runtime.block_on(publish_all(clients, &events, &progress));
         progress.bar.finish_and_clear();
         let published = progress.published.load(Ordering::Relaxed);
-        let seconds = progress.began.elapsed().as_secs_f64();
+        let took = progress.began.elapsed();
         let summary = format!("{published} of {} published", plural(total, "event"));
         match ended {
-            _ if published == total => {
-                let rate = published as f64 / seconds.max(1e-9);
-                let events = plural(published, "event");
-                print(format_args!("published {events} in {seconds:.2} s ({rate:.0} a second)\n"))
-            }
+            _ if published == total => self::summary(published, took),
             Ok(()) | Err(Ended::Interrupted) => Err(Failed::error(format!("interrupted: {summary}"))),
             Err(Ended::Refused(reason)) => Err(Failed::error(format!("{reason}\n{summary}"))),
             Err(Ended::Unreachable(reason)) => Err(Failed::error(format!("{reason}\n{summary}"))
                 .help("start a worker with 'weir run', or name another endpoint with --target")),
+        }
+    }
+
+    fn produce(&self, topic: &str, events: &Outbox) -> Outcome {
+        let target = produce::Target::parse(topic).map_err(|e| Failed::usage(format!("--target: {e}")))?;
+        interrupt::listen()?;
+        let total = self.count.saturating_mul(events.per_round());
+        let (began, bar) = (Instant::now(), bar(total));
+        let (published, ended) = produce::produce(&target, events, total, self.rate, &bar);
+        bar.finish_and_clear();
+        match ended {
+            Ok(()) => summary(published, began.elapsed()),
+            Err(reason) => {
+                let summary = format!("{published} of {} published", plural(total, "event"));
+                Err(Failed::error(format!("{reason}\n{summary}")))
+            }
         }
     }
 
@@ -166,6 +186,13 @@ impl Publish {
             .map_err(|e| Failed::usage(format!("the event: {e}")))?;
         Ok(events)
     }
+}
+
+fn summary(published: u64, took: Duration) -> Outcome {
+    let seconds = took.as_secs_f64();
+    let rate = published as f64 / seconds.max(1e-9);
+    let events = plural(published, "event");
+    print(format_args!("published {events} in {seconds:.2} s ({rate:.0} a second)\n"))
 }
 
 /// Until all are published, one is refused, or a signal asks for the end: what is under way is awaited, unless a

@@ -4,7 +4,6 @@ mod place;
 mod shown;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -13,12 +12,12 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 
 use super::documents;
 use super::exit::{Failed, Outcome};
+use super::interrupt;
 use super::options::{Options, refuse};
 use super::out::{print, say};
 use crate::config::{Config, KafkaSource, Reads, Source, SourceSink};
 use crate::source::kafka::{Reading, Record, client};
 use crate::trigger::{Memo, Routes};
-use crate::worker::tasks;
 use place::{From, Places};
 use shown::Shown;
 
@@ -69,8 +68,6 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Records shown where nothing else is said.
 const LAST: u32 = 10;
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
 impl Tap {
     pub fn main(&self) -> Outcome {
         let (settings, of_settings) = self.options.load(&[])?;
@@ -101,7 +98,7 @@ impl Tap {
         consumer
             .assign(&places.begin)
             .map_err(|e| Failed::error(format!("the partitions can't be read: {e}")))?;
-        interrupt_on_signals()?;
+        interrupt::listen()?;
         self.show(&consumer, places, &Seen::of(&config, source, kafka))
     }
 
@@ -110,7 +107,7 @@ impl Tap {
         let mut memo = Memo::default();
         let quiet = Instant::now();
         while self.limit.is_none_or(|limit| shown < limit) && (self.follow || !places.are_done()) {
-            if INTERRUPTED.load(Ordering::Relaxed) {
+            if interrupt::is_asked_for() {
                 break;
             }
             let message = match consumer.poll(LOOK) {
@@ -225,19 +222,4 @@ fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
         value: message.payload(),
         headers: headers.unwrap_or_default(),
     }
-}
-
-/// The client blocks; whoever listens for signals is beside it.
-fn interrupt_on_signals() -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Failed::error(format!("the runtime could not be started: {e}")))?;
-    drop(tasks::thread("signals", move || {
-        runtime.block_on(async {
-            if let Ok(mut signals) = crate::worker::shutdown::Signals::listen() {
-                signals.next().await;
-                INTERRUPTED.store(true, Ordering::Relaxed);
-            }
-        });
-    }));
-    Ok(())
 }
