@@ -40,12 +40,14 @@ impl Core {
         }
         for key in self.deliveries.keys(|d| self.events[d.event].partition == index) {
             let delivery = self.deliveries.remove(key).expect("it was found");
+            if delivery.state == State::Running {
+                self.load.came_back(delivery.trigger);
+            }
             self.load.remove(delivery.trigger, delivery.held, delivery.state.is_busy());
             self.turns[delivery.trigger].fetched -= usize::from(self.events[delivery.event].fetched);
             self.turns.stir(delivery.trigger);
             match delivery.state {
                 State::Running => {
-                    self.running -= 1;
                     self.turns.lost(delivery.trigger, key);
                 }
                 State::Parking => self.stubs.parking -= 1,

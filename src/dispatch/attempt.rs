@@ -19,14 +19,16 @@ impl Core {
         now: Moment,
         effects: &mut Vec<Effect<R>>,
     ) {
-        self.pace.attempted();
         let Some(delivery) = self.deliveries.get_mut(key).filter(|d| d.state == State::Running) else {
             self.counts.fenced += 1;
             self.turns.found(key);
             effects.push(Effect::Journal { delivery: key, report, fate: Fate::Fenced });
             return;
         };
-        self.running -= 1;
+        if !self.roster.policy(delivery.trigger).remote {
+            self.pace.attempted();
+        }
+        self.load.came_back(delivery.trigger);
         self.turns.came_back(delivery.trigger);
         self.counts.attempts += 1;
         delivery.counted.attempts += 1;
@@ -144,7 +146,7 @@ impl Core {
             self.turns.found(key);
             return;
         };
-        self.running -= 1;
+        self.load.came_back(delivery.trigger);
         self.turns.came_back(delivery.trigger);
         self.load.not_busy(delivery.trigger);
         delivery.state = State::Waiting;

@@ -41,8 +41,10 @@ pub struct Limits {
     pub held: usize,
     /// Parked deliveries.
     pub parked: usize,
-    /// Deliveries handed over and not come back.
+    /// Deliveries handed over to executors and not come back.
     pub running: usize,
+    /// The same of remote subscribers.
+    pub remote: usize,
     /// Positions between a partition's watermark and the last one begun.
     pub span: u64,
     /// How long an event should wait for its turn, at most.
@@ -59,6 +61,7 @@ impl Default for Limits {
             held: 10_000,
             parked: 1_000_000,
             running: 512,
+            remote: 10_000,
             span: 1 << 24,
             latency: None,
             executors: 2,
@@ -104,7 +107,6 @@ pub struct Core {
     pub(super) lanes: Lanes,
     pub(super) keys: Keys,
     pub(super) turns: Turns,
-    pub(super) running: usize,
     pub(super) load: Load,
     pub(super) stubs: Stubs,
     pub(super) timers: Timers,
@@ -122,10 +124,13 @@ impl Core {
         let roster = Roster::new(&table);
         let mut turns = Turns::default();
         turns.grow(roster.end());
+        let mut load = Load::new(roster.end());
         for number in roster.numbers() {
-            turns.limit(number, roster.policy(number).flow);
+            let policy = roster.policy(number);
+            turns.limit(number, policy.flow);
+            turns.set_remote(number, policy.remote);
+            load.set_remote(number, policy.remote);
         }
-        let load = Load::new(roster.end());
         Core {
             table,
             roster,
@@ -137,7 +142,6 @@ impl Core {
             lanes: Lanes::default(),
             keys: Keys::default(),
             turns,
-            running: 0,
             load,
             stubs: Stubs::default(),
             timers: Timers::default(),
@@ -192,7 +196,7 @@ impl Core {
         self.hand_over(effects);
         self.look_at_gates(now, effects);
         effects.extend(self.settled.drain(..).map(|position| Effect::Answer { position }));
-        self.pace.look(now, !self.has_room());
+        self.pace.look(now, !self.has_room_but_for_remote());
         debug_assert!(self.load.is_consistent(self.deliveries.len()), "what is in flight is active or held");
     }
 
@@ -201,6 +205,11 @@ impl Core {
         self.has_room_for_active()
             && self.bytes < self.limits.bytes
             && self.load.held() < self.limits.held.saturating_mul(2)
+    }
+
+    /// Would it be so if nothing were for remote subscribers? Their slowness says nothing of what can be done here.
+    fn has_room_but_for_remote(&self) -> bool {
+        self.has_room() || self.load.remote() > 0 && self.has_turns(0)
     }
 
     /// May this one? Its watermark may be too far behind.
@@ -231,7 +240,11 @@ impl Core {
     }
 
     pub fn running(&self) -> usize {
-        self.running
+        self.load.running()
+    }
+
+    pub fn running_remote(&self) -> usize {
+        self.load.running_remote()
     }
 
     pub fn lanes(&self) -> usize {
@@ -262,10 +275,30 @@ impl Core {
     }
 
     pub(super) fn has_room_for_active(&self) -> bool {
-        let active = self.load.active() + self.stubs.fetching();
+        self.has_turns(self.load.remote())
+    }
+
+    /// Will one more have its turn soon, beside so many that take none?
+    fn has_turns(&self, remote: usize) -> bool {
+        let local = self.load.local() + self.stubs.fetching() - self.turns.fetching_remote();
         // What is on its way to the disk waits for no turn: the slower the disk, the more is written together.
-        let writing = self.load.all_busy() - self.running;
-        active < self.limits.deliveries && active.saturating_sub(writing) < self.pace.limit()
+        let waiting = local.saturating_sub(self.load.writing());
+        local + remote < self.limits.deliveries && waiting < self.pace.limit()
+    }
+
+    /// So much more may be sent to remote subscribers. Half of the memory is left to others, but for one.
+    pub(super) fn remote_room(&self) -> usize {
+        let running = self.load.running_remote();
+        let is_heavy = running > 0 && self.bytes >= self.limits.bytes / 2;
+        if is_heavy { 0 } else { self.limits.remote.saturating_sub(running) }
+    }
+
+    /// May one more of a route with limits be fetched?
+    pub(super) fn has_room_for(&self, trigger: u32) -> bool {
+        match self.policy(trigger).remote {
+            true => self.load.remote() < self.limits.deliveries && self.remote_room() > 0,
+            false => self.has_room(),
+        }
     }
 
     /// So much is held that what comes to be held is parked at once.
@@ -323,17 +356,25 @@ impl Core {
     /// Gives every route its turn until as much runs as may.
     fn hand_over<R>(&mut self, effects: &mut Vec<Effect<R>>) {
         let most = self.limits.running.min(self.pace.limit());
-        while self.running < most {
-            let Some(trigger) = self.turns.next() else { return };
-            let mut room = TURN.min(most - self.running);
-            while let Some((ready, run)) = self.turns.take(trigger, room) {
-                room -= match ready {
-                    Ready::Delivery(key) => self.begin_one(key, effects),
-                    Ready::Lane(lane) => self.begin_run(lane, run, effects),
-                };
-            }
-            self.turns.give_turn(trigger);
+        while self.load.running() < most {
+            let Some(trigger) = self.turns.next() else { break };
+            self.take_turn(trigger, most - self.load.running(), effects);
         }
+        while self.remote_room() > 0 {
+            let Some(trigger) = self.turns.next_remote() else { break };
+            self.take_turn(trigger, self.remote_room(), effects);
+        }
+    }
+
+    fn take_turn<R>(&mut self, trigger: u32, room: usize, effects: &mut Vec<Effect<R>>) {
+        let mut room = room.min(TURN);
+        while let Some((ready, run)) = self.turns.take(trigger, room) {
+            room -= match ready {
+                Ready::Delivery(key) => self.begin_one(key, effects),
+                Ready::Lane(lane) => self.begin_run(lane, run, effects),
+            };
+        }
+        self.turns.give_turn(trigger);
     }
 
     fn begin_one<R>(&mut self, key: Key, effects: &mut Vec<Effect<R>>) -> usize {
@@ -381,8 +422,7 @@ impl Core {
         let delivery = &mut self.deliveries[key];
         assert_eq!(delivery.state, State::Waiting, "a delivery runs once at a time");
         delivery.state = State::Running;
-        self.running += 1;
-        self.load.busy(delivery.trigger);
+        self.load.handed_over(delivery.trigger);
         self.turns.handed_over(delivery.trigger, key);
         let event = &self.events[delivery.event];
         effects.push(Effect::Invoke {

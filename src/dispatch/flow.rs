@@ -43,9 +43,20 @@ impl Core {
             return false;
         }
         let waiting = self.load.waiting(delivery.trigger);
-        let allowed = gate.allows(route.running, self.turns.now);
+        // What stands behind another of its key is not helped by an open gate. (Executors are soon done with that one; a
+        // server may be slow for ever.)
+        let is_behind = delivery.lane.is_some_and(|lane| self.lanes[lane].members.len() > 1);
+        let allowed = match self.policy(delivery.trigger).remote && is_behind {
+            true => 0,
+            false => gate.allows(route.running, self.turns.now).min(self.room_of(delivery.trigger)),
+        };
         !gate.backlog.is_empty()
             || waiting > allowed && (self.is_burdened() || waiting > self.bound(delivery.trigger, allowed))
+    }
+
+    /// What the worker has left for a route, whatever that one may.
+    fn room_of(&self, trigger: u32) -> usize {
+        if self.policy(trigger).remote { self.remote_room() } else { usize::MAX }
     }
 
     /// So much of a limited route waits in memory at most: what a failed delivery may have behind it, and no longer than
@@ -63,7 +74,7 @@ impl Core {
         for trigger in self.turns.stirred() {
             let route = &self.turns[trigger];
             let Some(gate) = &route.gate else { continue };
-            let is_shut = gate.allows(route.running, now) == 0;
+            let is_shut = gate.allows(route.running, now).min(self.room_of(trigger)) == 0;
             let (waits, opens) = (route.ready() > 0, gate.opens(route.running, now));
             self.load.limit(trigger, is_shut);
             let mut is_done = true;
@@ -106,7 +117,7 @@ impl Core {
                 return true;
             }
             // One always: all that fills the room may stand behind it.
-            if mine > 0 && !self.has_room() {
+            if mine > 0 && !self.has_room_for(trigger) {
                 return false;
             }
             let most = TURN.min(wants - there);

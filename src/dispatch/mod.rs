@@ -30,6 +30,8 @@ mod rate;
 mod reload;
 #[cfg(test)]
 mod reload_tests;
+#[cfg(test)]
+mod remote_tests;
 mod roster;
 mod route;
 pub mod slots;

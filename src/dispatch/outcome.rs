@@ -99,6 +99,8 @@ closed_list! {
         Hops = 18 "hops",
         /// A parked delivery, and its trigger is not configured any more.
         TriggerGone = 19 "trigger-gone",
+        /// The settings do not let events be sent there.
+        Denied = 20 "denied",
     }
 }
 
@@ -134,7 +136,7 @@ mod tests {
         assert_eq!(
             reasons.join(" "),
             "none guest unreachable division bounds indirect-call depth memory deadline fuel output bad-output \
-             bad-buffer instantiate engine vanished status connection hops trigger-gone"
+             bad-buffer instantiate engine vanished status connection hops trigger-gone denied"
         );
     }
 }

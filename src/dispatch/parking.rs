@@ -319,7 +319,7 @@ impl Core {
         let place = self.stubs.places.get_mut(key).expect("it is parked");
         place.fetching = true;
         self.stubs.fetching += 1;
-        self.turns[place.trigger].fetching += 1;
+        self.turns.begin_fetch(place.trigger);
         let partition = &self.partitions[place.partition];
         let (source, partition) = (partition.source, partition.number);
         effects.push(Effect::Fetch { stub: key, source, partition, id: place.id });
@@ -337,9 +337,9 @@ impl Core {
         assert!(place.fetching, "nothing is fetched that was not asked for");
         self.stubs.fetching -= 1;
         self.stubs.fetched += 1;
+        self.turns.end_fetch(place.trigger);
         let route = &mut self.turns[place.trigger];
         route.parked -= 1;
-        route.fetching -= 1;
         route.fetched += 1;
         self.turns.stir(place.trigger);
         self.counts.fetched += 1;

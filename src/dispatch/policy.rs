@@ -33,6 +33,8 @@ pub struct Policy {
     /// `None`: the route never pauses.
     pub trip: Option<Trip>,
     pub flow: Flow,
+    /// The subscriber is elsewhere: what runs only waits for its answer, and takes none of the executors' time.
+    pub remote: bool,
 }
 
 /// How much of a trigger one worker does at once, and how often. Whatever is beyond waits.
@@ -73,6 +75,7 @@ impl Default for Policy {
             retry_after_max: None,
             trip: Some(Trip::default()),
             flow: Flow::default(),
+            remote: false,
         }
     }
 }

@@ -18,6 +18,9 @@ impl Core {
         self.make_room();
         for number in self.roster.numbers() {
             self.limits_changed(number);
+            let remote = self.roster.policy(number).remote;
+            self.turns.set_remote(number, remote);
+            self.load.set_remote(number, remote);
             // Without a trip there is nobody to say when its pause is over.
             if self.roster.policy(number).trip.is_none() {
                 self.end_pause(number);

@@ -34,6 +34,8 @@ pub(super) struct Route {
     pub(super) fetched: usize,
     /// It stands among those whose turn comes.
     has_turn: bool,
+    /// Its turn is one of those of remote subscribers.
+    remote: bool,
 }
 
 impl Route {
@@ -52,6 +54,9 @@ impl Route {
 pub(super) struct Turns {
     routes: Vec<Route>,
     turns: VecDeque<u32>,
+    remote_turns: VecDeque<u32>,
+    /// Of routes with remote subscribers: parked ones on their way into memory.
+    fetching_remote: usize,
     /// The time of this step.
     pub(super) now: Moment,
     /// Routes with a gate.
@@ -99,23 +104,66 @@ impl Turns {
         let route = &mut self.routes[trigger as usize];
         if !route.has_turn && !route.ready.is_empty() && route.allows(self.now) > 0 {
             route.has_turn = true;
-            self.turns.push_back(trigger);
+            if route.remote { &mut self.remote_turns } else { &mut self.turns }.push_back(trigger);
         }
     }
 
     /// The route whose turn it is; it has none until it is given one again.
     pub(super) fn next(&mut self) -> Option<u32> {
-        let trigger = self.turns.pop_front()?;
+        self.turns.pop_front().map(|trigger| self.has_come(trigger))
+    }
+
+    /// The same of those with remote subscribers.
+    pub(super) fn next_remote(&mut self) -> Option<u32> {
+        self.remote_turns.pop_front().map(|trigger| self.has_come(trigger))
+    }
+
+    fn has_come(&mut self, trigger: u32) -> u32 {
         self.routes[trigger as usize].has_turn = false;
         self.stir(trigger);
-        Some(trigger)
+        trigger
+    }
+
+    pub(super) fn set_remote(&mut self, trigger: u32, remote: bool) {
+        let route = &mut self.routes[trigger as usize];
+        if route.remote == remote {
+            return;
+        }
+        (route.remote, route.has_turn) = (remote, false);
+        let fetching = route.fetching;
+        if remote {
+            self.fetching_remote += fetching
+        } else {
+            self.fetching_remote -= fetching
+        }
+        self.turns.retain(|&other| other != trigger);
+        self.remote_turns.retain(|&other| other != trigger);
+        self.give_turn(trigger);
+    }
+
+    pub(super) fn begin_fetch(&mut self, trigger: u32) {
+        let route = &mut self.routes[trigger as usize];
+        route.fetching += 1;
+        self.fetching_remote += usize::from(route.remote);
+    }
+
+    pub(super) fn end_fetch(&mut self, trigger: u32) {
+        let route = &mut self.routes[trigger as usize];
+        route.fetching -= 1;
+        self.fetching_remote -= usize::from(route.remote);
+    }
+
+    pub(super) fn fetching_remote(&self) -> usize {
+        self.fetching_remote
     }
 
     /// What is to be handed over next, and how much of it may be.
     pub(super) fn take(&mut self, trigger: u32, room: usize) -> Option<(Ready, usize)> {
         let route = &mut self.routes[trigger as usize];
         let room = room.min(route.allows(self.now));
-        let run = route.gate.as_ref().map_or(room, |gate| room.min(gate.longest_run()));
+        // Whoever waits for an answer has all the time to hand over the next.
+        let longest = if route.remote { 1 } else { usize::MAX };
+        let run = route.gate.as_ref().map_or(room, |gate| room.min(gate.longest_run())).min(longest);
         if room == 0 { None } else { route.ready.pop_front().map(|ready| (ready, run)) }
     }
 
@@ -165,6 +213,7 @@ impl Turns {
     pub(super) fn forget(&mut self, trigger: u32) {
         self.routes[trigger as usize] = Route::default();
         self.turns.retain(|&other| other != trigger);
+        self.remote_turns.retain(|&other| other != trigger);
         self.lost.retain(|_, other| *other != trigger);
     }
 

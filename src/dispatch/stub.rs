@@ -101,9 +101,10 @@ impl Stubs {
         for key in self.places.keys(|place| place.partition == partition) {
             let place = self.places.remove(key).expect("it was found");
             self.fetching -= usize::from(place.fetching);
-            let route = &mut turns[place.trigger];
-            route.parked -= 1;
-            route.fetching -= usize::from(place.fetching);
+            if place.fetching {
+                turns.end_fetch(place.trigger);
+            }
+            turns[place.trigger].parked -= 1;
             turns.stir(place.trigger);
         }
         turns.retain_backlogs(|of| of != partition);

@@ -45,8 +45,10 @@ impl Plan {
         let flow = |t| {
             if scenario.has(Fault::Limited) { flow(&mut dice_of(seed, &[11, t])) } else { Flow::default() }
         };
-        let policies: Vec<Policy> =
-            (0..triggers).map(|t| Policy { flow: flow(t), ..policy(&mut dice_of(seed, &[2, t])) }).collect();
+        let remote = |t| dice_of(seed, &[12, t]).chance(40);
+        let policies: Vec<Policy> = (0..triggers)
+            .map(|t| Policy { flow: flow(t), remote: remote(t), ..policy(&mut dice_of(seed, &[2, t])) })
+            .collect();
         let wants: Vec<Option<usize>> = (0..triggers)
             .map(|t| dice_of(seed, &[3, t]).within(0..4))
             .map(|want| (want < 2).then_some(want as usize))
@@ -158,6 +160,7 @@ fn policy(dice: &mut Dice) -> Policy {
             .chance(60)
             .then(|| Trip { failures: dice.within(1..5) as u32, wait: millis(dice, 1..200) }),
         flow: Flow::default(),
+        remote: false,
     }
 }
 
@@ -185,5 +188,6 @@ fn limits(scenario: &Scenario) -> Limits {
         span: dice.pick(&[1, 4, 16, 64]),
         latency: dice.pick(&[None, Some(Duration::from_millis(10)), Some(Duration::from_millis(60))]),
         executors: dice.within(1..3) as usize,
+        remote: dice_of(scenario.seed, &[13]).within(1..6) as usize,
     }
 }

@@ -26,7 +26,7 @@ impl World {
                 ("deliveries", core.deliveries_in_flight()),
                 ("held", core.held()),
                 ("parked", core.parked()),
-                ("running", core.running()),
+                ("running", core.running() + core.running_remote()),
                 ("lanes", core.lanes()),
                 ("bytes", core.bytes()),
                 ("jobs", worker.jobs.len()),

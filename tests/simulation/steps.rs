@@ -318,7 +318,9 @@ impl World {
             }
         };
         over("running", core.running(), limits.running);
-        let most = limits.deliveries + limits.held.saturating_mul(2) + batch * triggers + fetched;
+        over("running at remote subscribers", core.running_remote(), limits.remote);
+        let most =
+            limits.deliveries + limits.remote + limits.held.saturating_mul(2) + batch * triggers + fetched;
         over("deliveries", core.deliveries_in_flight(), most);
         over("held", core.held(), most);
         over("bytes", core.bytes(), limits.bytes + (batch + fetched) * RECORD);
