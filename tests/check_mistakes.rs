@@ -117,7 +117,7 @@ items:
     assert_eq!(article.broker, config.brokers[0].uid);
     assert_eq!((&article.filter, &article.data), (&exact("type", "order.created"), &None));
     assert_eq!((article.policy.order, article.dead_letter), (Order::Key, DeadLetterTo::Store));
-    assert_eq!(config.functions[article.function].name, "payment");
+    assert_eq!(article.subscriber_name(&config), "default/payment");
     assert_eq!(config.functions[0].tenant, "default");
     assert!(config.functions[0].module.ends_with("triggers/../functions/payment.wasm"));
     assert_eq!(inner.broker, config.brokers[1].uid);
@@ -165,17 +165,23 @@ fn a_subscriber_that_is_not_there_is_told_who_is() {
     std::fs::write(folder.path().join("f.wasm"), b"").unwrap();
     let text = "apiVersion: weir.dev/v1alpha1\nkind: Function\nmetadata: {name: payment}\nspec: {module: f.wasm}\n---\n\
                 apiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {name: a}\nspec:\n  broker: default\n  \
-                subscriber: {ref: {kind: Service, name: shipping}}\n";
+                subscriber: {ref: {kind: Function, name: shipping}}\n";
     std::fs::write(folder.path().join("t.yaml"), text).unwrap();
     let shown = load(&[folder.path().to_owned()]).diagnostics.to_string();
     assert!(
-        shown.contains("t.yaml:11:43: error: no Function that serves 'shipping' in namespace 'default'"),
+        shown.contains("t.yaml:11:44: error: no Function 'shipping' in namespace 'default'")
+            && shown.contains("Functions here: 'payment'"),
         "{shown}"
     );
-    assert!(
-        shown.contains("list the Service in spec.serves of a Function; Functions here: 'payment'"),
-        "{shown}"
-    );
+    // A Service is somewhere else then; where, is said.
+    std::fs::write(folder.path().join("t.yaml"), text.replace("kind: Function, name", "kind: Service, name"))
+        .unwrap();
+    let loaded = load(&[folder.path().to_owned()]);
+    let (config, shown) = (loaded.config.unwrap(), loaded.diagnostics.to_string());
+    assert_eq!(config.triggers[0].subscriber_name(&config), "http://shipping.default.svc.cluster.local");
+    let said = "t.yaml:11:43: note: no Function serves the Service 'shipping': it is called at \
+                http://shipping.default.svc.cluster.local";
+    assert!(shown.contains(said), "{shown}");
 }
 
 /// A file that can't be read to its end may hold what others name: the help then says so instead of guessing.

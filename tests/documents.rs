@@ -216,7 +216,7 @@ fn sources_and_sinks_are_read_into_what_they_say() {
         (client.certificate.to_string(), client.key.to_string()),
         ("s/user.crt".into(), "s/user.key".into())
     );
-    let SourceSink::Function { policy, dead_letter, .. } = &source.sink else { panic!("{source:?}") };
+    let SourceSink::Subscriber { policy, dead_letter, .. } = &source.sink else { panic!("{source:?}") };
     assert_eq!((policy.order, policy.retry, policy.backoff), (Order::Ordered, 3, Backoff::Linear));
     assert_eq!(*dead_letter, DeadLetterTo::Broker(broker));
     assert_eq!(source.extensions, [("region".to_owned(), "eu".to_owned())]);
@@ -227,7 +227,7 @@ fn sources_and_sinks_are_read_into_what_they_say() {
     assert_eq!((&*nats.stream, &*nats.consumer, nats.subjects.len()), ("ORDERS", "weir", 0));
     assert_eq!((nats.ack_wait.as_secs(), nats.max_ack_pending), (60, 1000));
     assert_eq!(nats.initial_position, Initial::Earliest);
-    let SourceSink::Function { policy, dead_letter, .. } = &source.sink else { panic!("{source:?}") };
+    let SourceSink::Subscriber { policy, dead_letter, .. } = &source.sink else { panic!("{source:?}") };
     assert_eq!((policy, dead_letter), (&Policy::default(), &DeadLetterTo::Store));
 
     let sink = json!({"spec": {"http": null, "sink": {"ref": {"kind": "KafkaSink", "name": "usage2"}}}});

@@ -58,7 +58,7 @@ impl Select {
 
 /// What is left to other workers is among the deselected from here on.
 pub fn select(config: &mut Config, settings: &Settings) -> Result<(), Failed> {
-    let selected = config.select(&settings.select);
+    let selected = config.settle(settings);
     selected.map_err(|nothing| Failed::configuration(nothing.message).help(nothing.help))
 }
 

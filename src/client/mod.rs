@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Request;
+use hyper::{Request, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, connect};
@@ -32,6 +32,8 @@ const HEADERS: usize = 100;
 const HEADER_BYTES: usize = 64 << 10;
 /// A connection that carries several requests is asked so often whether it is still there.
 const PING: Duration = Duration::from_secs(20);
+/// For the words of who refuses.
+const PATIENCE: Duration = Duration::from_secs(2);
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]
@@ -105,8 +107,12 @@ impl Client {
             Err(_) => return Err(Failure::Deadline(bounds.deadline)),
         };
         let (head, body) = response.into_parts();
-        let most = if head.status.is_success() { bounds.body } else { bounds.refusal };
-        let body = Body::read(body, most, until).await;
+        let body = match head.status {
+            // Nothing of it means anything: it is not waited for.
+            StatusCode::ACCEPTED => Body::Whole(Bytes::new()),
+            status if status.is_success() => Body::read(body, bounds.body, until).await,
+            _ => Body::read(body, bounds.refusal, until.min(Instant::now() + PATIENCE)).await,
+        };
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+
+use crate::config::certificates;
 
 /// Certificate authorities.
 #[derive(Clone, Debug)]
@@ -35,15 +35,7 @@ impl Trust {
     /// These, too: `CACerts` of a destination.
     pub fn and(&self, pem: &str) -> Result<Trust, BadCertificates> {
         let mut roots = RootCertStore::clone(&self.roots);
-        let before = roots.len();
-        for (number, certificate) in (1..).zip(CertificateDer::pem_slice_iter(pem.as_bytes())) {
-            let bad = |reason: String| BadCertificates(format!("certificate {number}: {reason}"));
-            let certificate = certificate.map_err(|error| bad(error.to_string()))?;
-            roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-        }
-        if roots.len() == before {
-            return Err(BadCertificates("no certificate stands there: '-----BEGIN CERTIFICATE-----'".into()));
-        }
+        roots.add_parsable_certificates(certificates(pem).map_err(BadCertificates)?);
         Ok(Trust { roots: Arc::new(roots) })
     }
 

@@ -136,15 +136,8 @@ fn url(node: &Node, path: &str, report: &mut Report<'_>) -> Option<String> {
 
 fn sink(fields: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Option<To> {
     let path = fields.path.clone();
-    let to = match Destination::read(fields, namespace, report)? {
-        Destination::Reference(to) => to,
-        Destination::Uri(span) => {
-            report
-                .error(span, format!("{path}: a BillingSink posts to what 'http' says"))
-                .help("write 'http: {url: …}' instead of 'sink'");
-            return None;
-        }
-    };
+    // A URL is refused by the shape.
+    let Destination::Reference(to, _) = Destination::read(fields, namespace, report)? else { return None };
     let kind = match to.kind {
         "KafkaSink" => "KafkaSink",
         "NatsSink" => "NatsSink",

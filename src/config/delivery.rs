@@ -7,8 +7,10 @@ use crate::dispatch::{Backoff, Order, Policy};
 use super::diagnostic::Report;
 use super::later;
 use super::origins::{Origins, SaidBy};
-use super::reader::Fields;
+use super::reader::{self, Fields};
 use super::reference::{Destination, Named};
+use super::text::Place;
+use super::trigger::{self, Subscriber};
 
 /// What a document says of delivery; what it doesn't say is decided by the next.
 #[derive(Clone, Debug, Default)]
@@ -16,8 +18,37 @@ pub(super) struct Delivery {
     retry: Option<u32>,
     backoff: Option<Backoff>,
     delay: Option<Duration>,
-    /// A Broker.
-    pub dead_letter: Option<Named>,
+    retry_after_max: Option<Duration>,
+    timeout: Option<Duration>,
+    format: Option<Format>,
+    pub dead_letter: Option<DeadLetters>,
+    /// Where the fields stand that only mean something where events are sent over HTTP.
+    pub of_http: Vec<(&'static str, Place)>,
+}
+
+/// How an event is sent over HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Its attributes in headers, its data as the body.
+    #[default]
+    Binary,
+    /// All of it in the body.
+    Json,
+}
+
+/// How the events of a trigger are sent, where they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sending {
+    /// For an attempt. `None`: the setting `deliver.timeout`.
+    pub timeout: Option<Duration>,
+    pub format: Format,
+}
+
+/// Where dead letters go.
+#[derive(Clone, Debug)]
+pub(super) enum DeadLetters {
+    Broker(Named),
+    Subscriber(Subscriber),
 }
 
 impl Delivery {
@@ -27,10 +58,19 @@ impl Delivery {
         let policies = [("linear", Backoff::Linear), ("exponential", Backoff::Exponential)];
         let backoff = fields.choice("backoffPolicy", &policies, report);
         let delay = fields.duration("backoffDelay", report);
+        let retry_after_max = fields.duration("retryAfterMax", report);
+        let timeout = fields.optional("timeout");
+        let timeout = timeout.and_then(|node| reader::some_time(node, &fields.below("timeout"), report));
+        let format = fields.choice("format", &[("json", Format::Json), ("binary", Format::Binary)], report);
+        let of_http = ["timeout", "retryAfterMax", "format"].into_iter().filter_map(|name| {
+            let entry = fields.entry(name)?;
+            Some((name, report.place(entry.key_span)))
+        });
+        let of_http = of_http.collect();
         let sink = fields.map("deadLetterSink", report);
         let dead_letter = sink.and_then(|sink| dead_letter(sink, namespace, report));
         fields.finish(report);
-        Delivery { retry, backoff, delay, dead_letter }
+        Delivery { retry, backoff, delay, retry_after_max, timeout, format, dead_letter, of_http }
     }
 
     /// Where each field of the [policy](Self::policy) is from.
@@ -45,6 +85,9 @@ impl Delivery {
             backoff: of(self.backoff.is_some(), broker.backoff.is_some()),
             delay: of(self.delay.is_some(), broker.delay.is_some()),
             order,
+            retry_after_max: of(self.retry_after_max.is_some(), broker.retry_after_max.is_some()),
+            timeout: of(self.timeout.is_some(), broker.timeout.is_some()),
+            format: of(self.format.is_some(), broker.format.is_some()),
             dead_letter: of(self.dead_letter.is_some(), broker.dead_letter.is_some()),
         }
     }
@@ -57,29 +100,32 @@ impl Delivery {
             backoff: self.backoff.or(broker.backoff).unwrap_or(default.backoff),
             delay: self.delay.or(broker.delay).unwrap_or(default.delay),
             order,
+            retry_after_max: self.retry_after_max.or(broker.retry_after_max),
             ..default
+        }
+    }
+
+    pub(super) fn sending(&self, broker: &Delivery) -> Sending {
+        Sending {
+            timeout: self.timeout.or(broker.timeout),
+            format: self.format.or(broker.format).unwrap_or_default(),
         }
     }
 }
 
-fn dead_letter(sink: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Option<Named> {
+fn dead_letter(sink: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Option<DeadLetters> {
     let path = sink.path.clone();
     match Destination::read(sink, namespace, report)? {
-        Destination::Reference(to) if to.kind == "Broker" => {
-            to.is_of_its_version(report).then(|| to.named(report))
+        Destination::Reference(to, below) if to.kind == "Broker" => {
+            below.without_effect(&path, "the sink is a broker", report);
+            to.is_of_its_version(report).then(|| DeadLetters::Broker(to.named(report)))
         }
-        Destination::Reference(to) => {
-            later::DEAD_LETTERS.refuse(
-                to.kind_span,
-                &format!("{path}: dead letters to a {}", to.kind),
-                report,
-            );
+        Destination::Reference(to, _) if matches!(to.kind, "KafkaSink" | "NatsSink") => {
+            let subject = format!("{path}: dead letters to a {}", to.kind);
+            later::DEAD_LETTERS.refuse(to.kind_span, &subject, report);
             None
         }
-        Destination::Uri(span) => {
-            later::DEAD_LETTERS.refuse(span, &format!("{path}: dead letters over HTTP"), report);
-            None
-        }
+        to => trigger::subscriber(to, &path, "a dead-letter sink", report).map(DeadLetters::Subscriber),
     }
 }
 

@@ -40,19 +40,11 @@ pub(super) const BACKING: Later = Later {
 };
 pub(super) const DEAD_LETTERS: Later = Later {
     message: "are not supported by this version",
-    help: "name a Broker, or leave deadLetterSink out: the worker's own store then keeps them",
-};
-pub(super) const SUBSCRIBER_URI: Later = Later {
-    message: "can't be called",
-    help: "HTTP subscribers are not supported by this version: name a weir.dev Function",
-};
-pub(super) const SINK_URI: Later = Later {
-    message: "can't be posted to: HTTP sinks are not supported by this version",
-    help: "name a Broker or a weir.dev Function in 'ref'",
+    help: "name a Broker, a Function, a Service or a 'uri', or leave deadLetterSink out: the worker's own store then keeps them",
 };
 pub(super) const SINK_TO_SINK: Later = Later {
     message: "can't be the sink of a source in this version",
-    help: "name a Broker or a weir.dev Function",
+    help: "name a Broker, a Function, a Service or a 'uri'",
 };
 pub(super) const MSK_TOKEN: Later = Later {
     message: "is not supported by this version: there are no tokens of Amazon MSK",
@@ -88,7 +80,7 @@ impl Config {
             };
             let to = match source.sink {
                 SourceSink::Broker { .. } => "its broker",
-                SourceSink::Function { .. } => "a broker with a trigger for its function",
+                SourceSink::Subscriber { .. } => "a broker with a trigger for its subscriber",
             };
             Idle {
                 document: format!("{kind} {}/{}", source.namespace, source.name),

@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use crate::dispatch::{Order, Policy};
 use crate::event::Uid;
 
-use super::delivery::Delivery;
+use super::delivery::{DeadLetters, Delivery};
 use super::diagnostic::{Diagnostics, Severity};
 use super::document::{Document, Draft};
 use super::origins::SaidBy;
 use super::reference::Named;
 use super::spelling::{listed, nearest};
-use super::trigger::{self, Subscriber};
-use super::{Broker, Config, DeadLetterTo, Function, Trigger};
+use super::trigger;
+use super::{Broker, Config, DeadLetterTo, Function, Subscriber, Trigger};
 
+mod forward;
 mod stream;
+mod subscriber;
 
 /// The broker that exists without a document, and its namespace.
 const DEFAULT: (&str, &str) = ("default", "default");
@@ -31,7 +33,11 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
                 None => link.leave_out(document),
             },
             Draft::Trigger(None) => link.leave_out(document),
-            Draft::Broker(draft) => drop(draft.delivery.dead_letter.as_ref().map(|named| link.broker(named))),
+            Draft::Broker(draft) => {
+                if let Some(sink) = &draft.delivery.dead_letter {
+                    link.dead_letters(sink, document);
+                }
+            }
             Draft::KafkaSource(Some(draft)) | Draft::NatsSource(Some(draft)) => {
                 match link.source(document, draft) {
                     Some(source) => sources.push(source),
@@ -51,6 +57,7 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
         }
     }
     link.warn_of_shared(&documents, &sources);
+    let forwards = std::mem::take(&mut link.forwards);
     let sinks = link.sinks.iter().filter_map(|document| stream::sink(document)).collect();
     let brokers = link
         .brokers
@@ -84,7 +91,7 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
             }
         })
         .collect();
-    Config { brokers, triggers, deselected: Vec::new(), functions, sources, sinks, billing }
+    Config { brokers, triggers, forwards, deselected: Vec::new(), functions, sources, sinks, billing }
 }
 
 fn uid_of_broker(namespace: &str, name: &str) -> Uid {
@@ -117,8 +124,16 @@ fn unique(documents: Vec<Document>, diagnostics: &mut Diagnostics) -> Vec<Docume
     kept
 }
 
+/// What a Broker's document says of delivery.
+#[derive(Clone, Copy)]
+struct OfBroker<'d> {
+    delivery: &'d Delivery,
+    document: &'d Document,
+}
+
 struct Link<'d> {
-    brokers: BTreeMap<(&'d str, &'d str), Option<&'d Delivery>>,
+    brokers: BTreeMap<(&'d str, &'d str), Option<OfBroker<'d>>>,
+    forwards: Vec<Trigger>,
     functions: Vec<&'d Document>,
     by_name: BTreeMap<(&'d str, &'d str), usize>,
     by_service: BTreeMap<(&'d str, &'d str), usize>,
@@ -131,6 +146,7 @@ impl<'d> Link<'d> {
     fn new(documents: &'d [Document], whole: bool, diagnostics: &'d mut Diagnostics) -> Link<'d> {
         let mut link = Link {
             brokers: BTreeMap::from([(DEFAULT, None)]),
+            forwards: Vec::new(),
             functions: Vec::new(),
             by_name: BTreeMap::new(),
             by_service: BTreeMap::new(),
@@ -142,7 +158,7 @@ impl<'d> Link<'d> {
             let identity = (document.namespace.as_str(), document.name.as_str());
             match &document.draft {
                 Draft::Broker(draft) => {
-                    link.brokers.insert(identity, Some(&draft.delivery));
+                    link.brokers.insert(identity, Some(OfBroker { delivery: &draft.delivery, document }));
                 }
                 Draft::Function(draft) => {
                     link.by_name.insert(identity, link.functions.len());
@@ -172,30 +188,34 @@ impl<'d> Link<'d> {
 
     fn trigger(&mut self, document: &Document, draft: &trigger::Draft) -> Option<Trigger> {
         let broker = draft.broker.as_ref().and_then(|named| self.broker(named));
-        let function = draft.subscriber.as_ref().and_then(|subscriber| self.subscriber(subscriber));
+        let subscriber = draft.subscriber.as_ref().and_then(|subscriber| self.subscriber(subscriber));
+        if let Some(Subscriber::Function(_)) = subscriber {
+            self.note_of_http(document, &draft.delivery);
+        }
         let nothing = Delivery::default();
-        let inherited = broker.and_then(|(_, delivery)| delivery).unwrap_or(&nothing);
+        let of_broker = broker.and_then(|(_, of)| of);
+        let inherited = of_broker.map_or(&nothing, |of| of.delivery);
         let policy = draft.delivery.policy(inherited, draft.order.unwrap_or(Order::Key));
         let order = if draft.order.is_some() { SaidBy::Trigger } else { SaidBy::Default };
-        let dead_letter = match draft.delivery.dead_letter.as_ref().or(inherited.dead_letter.as_ref()) {
-            None => DeadLetterTo::Store,
-            Some(named) => {
-                let (uid, _) = self.broker(named)?;
-                if broker.is_some_and(|(own, _)| own == uid) {
-                    self.diagnostics
-                        .at(
-                            Severity::Warning,
-                            &named.place,
-                            format!(
-                                "dead letters of the Trigger '{}' re-enter the broker that they come from",
-                                document.name
-                            ),
-                        )
-                        .help("name another broker, or leave deadLetterSink out: the worker's store then keeps them");
-                }
-                DeadLetterTo::Broker(uid)
+        let dead_letter = match (&draft.delivery.dead_letter, of_broker) {
+            (Some(sink), _) => self.dead_letters(sink, document)?,
+            (None, Some(OfBroker { delivery: Delivery { dead_letter: Some(sink), .. }, document })) => {
+                self.dead_letters(sink, document)?
             }
+            (None, _) => DeadLetterTo::Store,
         };
+        let sink = draft.delivery.dead_letter.as_ref().or(inherited.dead_letter.as_ref());
+        if let (DeadLetterTo::Broker(uid), Some(DeadLetters::Broker(named))) = (dead_letter, sink)
+            && broker.is_some_and(|(own, _)| own == uid)
+        {
+            let message = format!(
+                "dead letters of the Trigger '{}' re-enter the broker that they come from",
+                document.name
+            );
+            self.diagnostics
+                .at(Severity::Warning, &named.place, message)
+                .help("name another broker, or leave deadLetterSink out: the worker's store then keeps them");
+        }
         Some(Trigger {
             uid: Uid::of_document(&document.namespace, "Trigger", &document.name),
             namespace: document.namespace.clone(),
@@ -203,8 +223,9 @@ impl<'d> Link<'d> {
             broker: broker?.0,
             filter: draft.filter.clone()?,
             data: draft.data.clone()?,
-            function: function?,
-            policy: Policy { flow: draft.flow?, ..policy },
+            policy: subscriber::policy(Policy { flow: draft.flow?, ..policy }, subscriber.as_ref()?),
+            subscriber: subscriber?,
+            sending: draft.delivery.sending(inherited),
             dead_letter,
             labels: draft.labels.clone(),
             origins: draft.delivery.origins(inherited, order),
@@ -220,10 +241,10 @@ impl<'d> Link<'d> {
         }
     }
 
-    fn broker(&mut self, named: &Named) -> Option<(Uid, Option<&'d Delivery>)> {
+    fn broker(&mut self, named: &Named) -> Option<(Uid, Option<OfBroker<'d>>)> {
         let identity = (named.namespace.as_str(), named.name.as_str());
-        if let Some(delivery) = self.brokers.get(&identity) {
-            return Some((uid_of_broker(identity.0, identity.1), *delivery));
+        if let Some(of) = self.brokers.get(&identity) {
+            return Some((uid_of_broker(identity.0, identity.1), *of));
         }
         let names = names_in(&self.brokers, &named.namespace);
         let near = nearest(&named.name, names.iter().copied());
@@ -232,28 +253,6 @@ impl<'d> Link<'d> {
             names => format!("add a Broker document; there are {}", listed(names.iter().copied())),
         };
         self.missing(named, "Broker", near.map(|near| format!("did you mean '{near}'?")), otherwise);
-        None
-    }
-
-    fn subscriber(&mut self, subscriber: &Subscriber) -> Option<usize> {
-        let (named, known, word) = match subscriber {
-            Subscriber::Function(named) => (named, &self.by_name, "Function"),
-            Subscriber::Service(named) => (named, &self.by_service, "Function that serves"),
-        };
-        if let Some(index) = known.get(&(named.namespace.as_str(), named.name.as_str())) {
-            return Some(*index);
-        }
-        let near = nearest(&named.name, names_in(known, &named.namespace));
-        let functions = listed(names_in(&self.by_name, &named.namespace));
-        let near = near.map(|near| format!("did you mean '{near}'? Functions here: {functions}"));
-        let otherwise = match subscriber {
-            Subscriber::Function(_) => format!("Functions here: {functions}"),
-            Subscriber::Service(_) => format!(
-                "this version calls no HTTP subscribers: list the Service in spec.serves of a Function; Functions here: \
-                 {functions}"
-            ),
-        };
-        self.missing(named, word, near, otherwise);
         None
     }
 

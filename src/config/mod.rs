@@ -7,11 +7,13 @@
 
 mod billing_sink;
 mod broker;
+mod certificates;
 mod cesql;
 mod data_filter;
 mod delivery;
 pub mod diagnostic;
 mod document;
+mod endpoint;
 mod files;
 mod filters;
 mod fingerprint;
@@ -42,6 +44,7 @@ pub mod secret;
 mod secret_key;
 mod select;
 mod server;
+mod services;
 pub mod settings;
 mod shape;
 mod sink;
@@ -59,7 +62,10 @@ mod upkeep;
 mod yaml;
 
 pub use billing_sink::{BillingSink, UsageTo};
+pub use certificates::certificates;
+pub use delivery::{Format, Sending};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Look, Severity};
+pub use endpoint::{Endpoint, Service};
 pub use fingerprint::Fingerprint;
 pub use function::FunctionLimits;
 pub use kafka_security::{KafkaSecurity, Sasl};
@@ -78,6 +84,7 @@ pub use reach::{Destination, Network, Reach};
 pub use secret::{Secret, SecretRef};
 pub use select::{NoSelector, Selector};
 pub use server::Server;
+pub use services::Services;
 pub use settings::{Origin, Settings, load_settings};
 pub use sink::{ContentMode, Sink, Writes};
 pub use source::{Initial, Reads, Source, SourceSink, Unrouted};
@@ -90,6 +97,7 @@ pub use upkeep::{Isolation, Upkeep};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::dispatch::Policy;
 use crate::event::Uid;
@@ -101,6 +109,8 @@ pub struct Config {
     /// By namespace and name; `default` in `default` is always among them.
     pub brokers: Vec<Broker>,
     pub triggers: Vec<Trigger>,
+    /// Triggers of our own: each hands what comes to a broker that nobody can name to a dead-letter sink that is no broker.
+    pub forwards: Vec<Trigger>,
     /// Those that this worker is not to run.
     pub deselected: Vec<Trigger>,
     pub functions: Vec<Function>,
@@ -110,6 +120,17 @@ pub struct Config {
 }
 
 impl Config {
+    /// Settles what documents leave to the settings: what stands for Services, and which triggers are this worker's.
+    pub fn settle(&mut self, settings: &Settings) -> Result<(), NoSelector> {
+        self.map_services(&settings.services)?;
+        self.select(&settings.select)
+    }
+
+    /// Of documents and our own, those of documents first.
+    pub fn all_triggers(&self) -> impl Iterator<Item = &Trigger> {
+        self.triggers.iter().chain(&self.forwards)
+    }
+
     /// Leaves to other workers what is not selected. Refused if nothing is: says what could be.
     pub fn select(&mut self, selector: &Selector) -> Result<(), NoSelector> {
         let all = std::mem::take(&mut self.triggers);
@@ -148,9 +169,9 @@ pub struct Trigger {
     pub broker: Uid,
     pub filter: Filter,
     pub data: Option<DataFilter>,
-    /// Which of [`Config::functions`].
-    pub function: usize,
+    pub subscriber: Subscriber,
     pub policy: Policy,
+    pub sending: Sending,
     pub dead_letter: DeadLetterTo,
     pub labels: BTreeMap<String, String>,
     /// Which document says each field of the policy.
@@ -165,9 +186,34 @@ impl Trigger {
         format!("{}/{}", self.namespace, self.name)
     }
 
+    /// As people know it: `default/payment`, or the URL.
+    pub fn subscriber_name(&self, config: &Config) -> String {
+        match &self.subscriber {
+            Subscriber::Function(function) => config.functions[*function].full_name(),
+            Subscriber::Http(endpoint) => endpoint.name().to_owned(),
+        }
+    }
+
     /// All that it wants of an event.
     pub fn criteria(&self) -> Criteria {
         Criteria { filter: self.filter.clone(), data: self.data.clone() }
+    }
+}
+
+/// What events are handed to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subscriber {
+    /// Which of [`Config::functions`].
+    Function(usize),
+    Http(Arc<Endpoint>),
+}
+
+impl Subscriber {
+    pub fn function(&self) -> Option<usize> {
+        match self {
+            Subscriber::Function(function) => Some(*function),
+            Subscriber::Http(_) => None,
+        }
     }
 }
 
@@ -176,6 +222,8 @@ pub enum DeadLetterTo {
     /// The worker's own.
     Store,
     Broker(Uid),
+    /// The broker of one of [`Config::forwards`].
+    Forward(Uid),
 }
 
 #[derive(Clone, Debug)]

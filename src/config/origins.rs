@@ -14,7 +14,26 @@ pub struct Origins {
     pub backoff: SaidBy,
     pub delay: SaidBy,
     pub order: SaidBy,
+    pub retry_after_max: SaidBy,
+    pub timeout: SaidBy,
+    pub format: SaidBy,
     pub dead_letter: SaidBy,
+}
+
+impl Origins {
+    /// Where one says all.
+    pub(super) fn all(by: SaidBy) -> Origins {
+        Origins {
+            retry: by,
+            backoff: by,
+            delay: by,
+            order: by,
+            retry_after_max: by,
+            timeout: by,
+            format: by,
+            dead_letter: by,
+        }
+    }
 }
 
 impl std::fmt::Display for SaidBy {

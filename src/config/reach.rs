@@ -108,7 +108,7 @@ impl FromStr for Destination {
     fn from_str(text: &str) -> Result<Destination, String> {
         let is_label = |label: &str| {
             let inner = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-            !label.is_empty() && inner
+            !label.is_empty() && !label.starts_with('-') && inner
         };
         // The last part of a name is never a number: who writes one means an address.
         let is_name = |name: &str| {
@@ -127,7 +127,10 @@ impl FromStr for Destination {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
+        match (self.address, self.prefix) {
+            (IpAddr::V4(_), 32) | (IpAddr::V6(_), 128) => self.address.fmt(f),
+            (address, prefix) => write!(f, "{address}/{prefix}"),
+        }
     }
 }
 
@@ -192,7 +195,7 @@ mod tests {
         for text in ["10.0.0.0/8", "fe80::/10", "0.0.0.0/0", "::/0", "a", "a.b-c.d", "*.example.com"] {
             assert_eq!(text.parse::<Destination>().unwrap().to_string(), text);
         }
-        assert_eq!("192.0.2.7".parse::<Destination>().unwrap().to_string(), "192.0.2.7/32");
+        assert_eq!("192.0.2.7/32".parse::<Destination>().unwrap().to_string(), "192.0.2.7");
         for text in [
             "",
             "*",
@@ -206,6 +209,8 @@ mod tests {
             "1.2.3",
             "a/8",
             "a b",
+            "-1",
+            "a.-b",
             "*.7",
         ] {
             assert!(text.parse::<Destination>().is_err(), "{text}");

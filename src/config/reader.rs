@@ -64,6 +64,11 @@ impl<'n> Fields<'n> {
         self.present(name)
     }
 
+    /// Whether this version reads the field where it stands.
+    pub(super) fn reads(&self, name: &str) -> bool {
+        self.shape.field(name).is_some_and(|field| field.role == Role::Read)
+    }
+
     fn present(&self, name: &str) -> Option<&'n Entry> {
         self.entries.iter().find(|entry| *entry.key == *name && !entry.value.is_null())
     }
@@ -159,6 +164,11 @@ impl<'n> Fields<'n> {
             report.error(other.key_span, message).help(format!("'{name}' says it all: remove one of them"));
         }
         Some(found)
+    }
+
+    /// Whether something stands here that this version refuses.
+    pub(super) fn has_refused(&self) -> bool {
+        self.shape.refused().any(|name| self.present(name).is_some())
     }
 
     /// Those that stand in no shape.

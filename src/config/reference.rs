@@ -1,6 +1,10 @@
 //! `ref` and `uri`: how a document names another.
 
-use super::diagnostic::Report;
+use std::sync::Arc;
+
+use super::certificates;
+use super::diagnostic::{Code, Report};
+use super::endpoint::{self, Endpoint, Uri};
 use super::reader::{self, Fields};
 use super::shape::Target;
 use super::text::{Place, Span};
@@ -73,8 +77,28 @@ impl<'n> Reference<'n> {
 
 /// Where something is sent: Knative's Destination.
 pub(super) enum Destination<'n> {
-    Reference(Reference<'n>),
-    Uri(Span),
+    Reference(Reference<'n>, Below),
+    Url(Endpoint),
+}
+
+/// What a destination says beside its reference.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Below {
+    /// Of its address; empty, or begins with '/'.
+    pub path: String,
+    pub ca_certs: Option<Arc<str>>,
+    /// Where these stand.
+    pub places: Vec<(&'static str, Place)>,
+}
+
+impl Below {
+    /// Where nothing is called, it says nothing.
+    pub(super) fn without_effect(&self, path: &str, reason: &str, report: &mut Report<'_>) {
+        for (name, place) in &self.places {
+            let message = format!("{path}.{name} has no effect: {reason}");
+            report.note(place.span, message).code(Code::WITHOUT_EFFECT);
+        }
+    }
 }
 
 impl<'n> Destination<'n> {
@@ -83,28 +107,58 @@ impl<'n> Destination<'n> {
         namespace: &'n str,
         report: &mut Report<'_>,
     ) -> Option<Destination<'n>> {
-        let (reference, uri) = (fields.optional("ref"), fields.entry("uri"));
+        let reference = fields.optional("ref").is_some();
+        let uri_entry = if fields.reads("uri") { fields.entry("uri") } else { None };
+        let path = fields.below("uri");
+        let uri = uri_entry.map(|entry| (entry, endpoint::uri(&entry.value, &path, report)));
+        let certificates = if fields.reads("CACerts") { ca_certs(&mut fields, report) } else { Some(None) };
+        let mut places = Vec::new();
+        places.extend(uri_entry.map(|entry| ("uri", report.place(entry.key_span))));
+        if certificates.as_ref().is_some_and(Option::is_some) {
+            places.extend(fields.entry("CACerts").map(|entry| ("CACerts", report.place(entry.key_span))));
+        }
         let read = match (reference, uri) {
-            (Some(_), None) => fields
-                .map("ref", report)
-                .and_then(|to| Reference::read(to, namespace, report))
-                .map(Destination::Reference),
-            (None, Some(uri)) => reader::string(&uri.value, &fields.below("uri"), report)
-                .map(|_| Destination::Uri(uri.key_span)),
-            (Some(_), Some(uri)) => {
-                report
-                    .error(uri.key_span, format!("{}: 'ref' and 'uri' both stand here", fields.path))
-                    .help("remove one of them; a path below a ref is not supported by this version");
-                None
+            (true, uri) => {
+                let to = fields.map("ref", report).and_then(|to| Reference::read(to, namespace, report));
+                let below = match uri {
+                    None => Some(String::new()),
+                    Some((_, Some(Uri::Path(path)))) => Some(path),
+                    Some((entry, Some(Uri::Absolute(_)))) => {
+                        report
+                            .error(
+                                entry.key_span,
+                                format!("{path} is absolute, and a 'ref' stands beside it"),
+                            )
+                            .help("remove one of them, or write only the path below what 'ref' names");
+                        None
+                    }
+                    Some((_, None)) => None,
+                };
+                to.zip(below).zip(certificates).map(|((to, path), ca_certs)| {
+                    Destination::Reference(to, Below { path, ca_certs, places })
+                })
             }
-            (None, None) => {
-                // A misspelling of either is reported by itself.
-                if fields.unknown().next().is_none() {
+            (false, Some((entry, uri))) => match uri {
+                Some(Uri::Absolute(url)) => {
+                    certificates.map(|ca_certs| Destination::Url(Endpoint { url, ca_certs, service: None }))
+                }
+                Some(Uri::Path(_)) => {
                     report
                         .error(
-                            fields.node.span,
-                            format!("{}: neither 'ref' nor 'uri' stands here", fields.path),
+                            entry.value.span,
+                            format!("{path} is a path, and there is no 'ref' to have it"),
                         )
+                        .help("write it whole: http://orders.shop.svc.cluster.local/events");
+                    None
+                }
+                None => None,
+            },
+            (false, None) => {
+                // A misspelling of either is reported by itself.
+                if fields.unknown().next().is_none() && !fields.has_refused() {
+                    let message = format!("{}: neither 'ref' nor 'uri' stands here", fields.path);
+                    report
+                        .error(fields.node.span, message)
                         .help("add 'ref:' with the kind and name of what receives the events");
                 }
                 None
@@ -112,5 +166,21 @@ impl<'n> Destination<'n> {
         };
         fields.finish(report);
         read
+    }
+}
+
+/// `None`: reported.
+fn ca_certs(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Option<Option<Arc<str>>> {
+    let Some(entry) = fields.entry("CACerts") else { return Some(None) };
+    let path = fields.below("CACerts");
+    let text = reader::string(&entry.value, &path, report)?;
+    match certificates(text) {
+        Ok(_) => Some(Some(text.into())),
+        Err(reason) => {
+            report
+                .error(entry.value.span, format!("{path}: {reason}"))
+                .help("write the certificates of the authorities as PEM, each from BEGIN to END, below '|'");
+            None
+        }
     }
 }

@@ -12,8 +12,8 @@ use super::node::{Kind, Node};
 use super::reader::{self, Fields};
 use super::reference::{Destination, Named};
 use super::spelling::did_you_mean;
-use super::trigger::Subscriber;
-use super::{DeadLetterTo, KafkaSource, NatsSource};
+use super::trigger::{self, Subscriber};
+use super::{DeadLetterTo, KafkaSource, NatsSource, Sending};
 
 /// A stream of events that the worker consumes.
 #[derive(Clone, Debug)]
@@ -38,8 +38,8 @@ pub enum Reads {
 pub enum SourceSink {
     /// To those of its triggers that match.
     Broker { broker: Uid, unrouted: Unrouted },
-    /// All of them, and replies are dropped. `function`: which of [`super::Config::functions`].
-    Function { function: usize, policy: Policy, dead_letter: DeadLetterTo },
+    /// All of them, and replies are dropped.
+    Subscriber { subscriber: super::Subscriber, policy: Policy, sending: Sending, dead_letter: DeadLetterTo },
 }
 
 /// Where a consumer begins that has no position yet.
@@ -119,32 +119,31 @@ pub(super) fn read(
 
 fn sink_of(fields: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Option<To> {
     let path = fields.path.clone();
-    let to = match Destination::read(fields, namespace, report)? {
-        Destination::Uri(span) => {
-            later::SINK_URI.refuse(span, &format!("{path}.uri"), report);
-            return None;
-        }
-        Destination::Reference(to) => to,
+    let (to, below) = match Destination::read(fields, namespace, report)? {
+        Destination::Url(endpoint) => return Some(To::Subscriber(Subscriber::Url(endpoint))),
+        Destination::Reference(to, below) => (to, below),
     };
     match to.kind {
-        "Broker" | "Function" | "Service" => {}
+        "Broker" => {
+            below.without_effect(&path, "the sink is a broker", report);
+            to.is_of_its_version(report).then(|| To::Broker(to.named(report)))
+        }
         kind @ ("KafkaSink" | "NatsSink") => {
             later::SINK_TO_SINK.refuse(to.kind_span, &format!("{path}.ref: a {kind}"), report);
-            return None;
+            None
+        }
+        "Function" | "Service" => {
+            let to = Destination::Reference(to, below);
+            trigger::subscriber(to, &path, "a sink", report).map(To::Subscriber)
         }
         other => {
             let near = did_you_mean(other, ["Broker", "Function", "Service", "KafkaSink", "NatsSink"]);
             report
                 .error(to.kind_span, format!("{path}.ref: a {other} can't be the sink of a source"))
                 .help(near.unwrap_or_else(|| "name a Broker or a weir.dev Function".into()));
-            return None;
+            None
         }
     }
-    to.is_of_its_version(report).then(|| match to.kind {
-        "Broker" => To::Broker(to.named(report)),
-        "Function" => To::Subscriber(Subscriber::Function(to.named(report))),
-        _ => To::Subscriber(Subscriber::Service(to.named(report))),
-    })
 }
 
 /// `ceOverrides.extensions`: what is set on each event.

@@ -8,12 +8,12 @@ use crate::trigger::{DataFilter, Filter};
 use super::data_filter;
 use super::delivery::Delivery;
 use super::diagnostic::Report;
+use super::endpoint::Endpoint;
 use super::filters;
 use super::flow;
-use super::later;
 use super::metadata::Metadata;
 use super::reader::Fields;
-use super::reference::{Destination, Named, Reference};
+use super::reference::{Below, Destination, Named, Reference};
 
 /// A Trigger as read, before what it names is looked up. `None`: reported.
 #[derive(Clone, Debug)]
@@ -32,8 +32,9 @@ pub(super) struct Draft {
 #[derive(Clone, Debug)]
 pub(super) enum Subscriber {
     Function(Named),
-    /// The Function that serves it.
-    Service(Named),
+    /// The Function that serves it, or the Service itself.
+    Service(Named, Below),
+    Url(Endpoint),
 }
 
 pub(super) fn read(
@@ -95,21 +96,32 @@ fn broker(spec: &mut Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Op
 
 fn subscribed(fields: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Option<Subscriber> {
     let path = fields.path.clone();
-    match Destination::read(fields, namespace, report)? {
-        Destination::Uri(span) => {
-            later::SUBSCRIBER_URI.refuse(span, &format!("{path}.uri"), report);
+    subscriber(Destination::read(fields, namespace, report)?, &path, "a subscriber", report)
+}
+
+/// What events may be handed to. `role`: what it is to be.
+pub(super) fn subscriber(
+    to: Destination<'_>,
+    path: &str,
+    role: &str,
+    report: &mut Report<'_>,
+) -> Option<Subscriber> {
+    let (to, below) = match to {
+        Destination::Url(endpoint) => return Some(Subscriber::Url(endpoint)),
+        Destination::Reference(to, below) => (to, below),
+    };
+    match to.kind {
+        "Function" => {
+            below.without_effect(path, "a function is called here, not over HTTP", report);
+            to.is_of_its_version(report).then(|| Subscriber::Function(to.named(report)))
+        }
+        "Service" => to.is_of_its_version(report).then(|| Subscriber::Service(to.named(report), below)),
+        other => {
+            let near = super::spelling::did_you_mean(other, ["Function", "Service"]);
+            report.error(to.kind_span, format!("{path}.ref: a {other} can't be {role}")).help(
+                near.unwrap_or_else(|| "name a weir.dev Function or a Service, or write a 'uri'".into()),
+            );
             None
         }
-        Destination::Reference(to) => match to.kind {
-            "Function" => to.is_of_its_version(report).then(|| Subscriber::Function(to.named(report))),
-            "Service" => to.is_of_its_version(report).then(|| Subscriber::Service(to.named(report))),
-            other => {
-                let near = super::spelling::did_you_mean(other, ["Function", "Service"]);
-                report.error(to.kind_span, format!("{path}.ref: a {other} can't be a subscriber")).help(
-                    near.unwrap_or_else(|| "name a weir.dev Function, or a Service that one serves".into()),
-                );
-                None
-            }
-        },
     }
 }

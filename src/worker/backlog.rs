@@ -50,10 +50,10 @@ impl Backlog {
             self.stretches.push_back(Stretch { deployment, jobs: VecDeque::new(), limited: BTreeMap::new() });
         }
         let stretch = self.stretches.back_mut().expect("there is one now");
-        let function = deployment.triggers[job.trigger as usize].function;
-        match deployment.functions[function].permits {
+        let function = deployment.triggers[job.trigger as usize].function();
+        match function.filter(|&function| deployment.functions[function].permits.is_some()) {
             None => stretch.jobs.push_back(job),
-            Some(_) => stretch.limited.entry(function).or_default().push_back(job),
+            Some(function) => stretch.limited.entry(function).or_default().push_back(job),
         }
     }
 

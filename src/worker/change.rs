@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::deployment::Deployment;
-use crate::config::{Config, Trigger};
+use crate::config::{Config, Subscriber, Trigger};
 use crate::function::{Module, Origin};
 
 /// Names, as the journal has them.
@@ -45,13 +45,17 @@ impl Change {
 }
 
 fn is_same((old_config, old): (&Config, &Trigger), (new_config, new): (&Config, &Trigger)) -> bool {
-    let function = |config: &Config, trigger: &Trigger| config.functions[trigger.function].uid;
+    let subscriber = |config: &Config, trigger: &Trigger| match &trigger.subscriber {
+        Subscriber::Function(function) => (Some(config.functions[*function].uid), None),
+        Subscriber::Http(endpoint) => (None, Some(Arc::clone(endpoint))),
+    };
     old.broker == new.broker
         && old.filter == new.filter
         && old.data == new.data
         && old.policy == new.policy
         && old.dead_letter == new.dead_letter
-        && function(old_config, old) == function(new_config, new)
+        && old.sending == new.sending
+        && subscriber(old_config, old) == subscriber(new_config, new)
 }
 
 fn name(trigger: &Trigger) -> String {

@@ -40,7 +40,6 @@ pub struct Seen {
 impl Start {
     pub fn choose(self, engine: &Engine, settings: &Settings, kept: &LastGood) -> Result<Choice, Problems> {
         let Start { found, last_good, .. } = self;
-        let select = &settings.select;
         let seen = Seen {
             fingerprint: found.fingerprint.clone(),
             is_whole: found.is_whole,
@@ -48,7 +47,7 @@ impl Start {
             secrets: found.secrets.clone(),
         };
         let digest = found.digest;
-        let problems = match found.set(select).and_then(|set| compiled(engine, settings, set)) {
+        let problems = match found.set(settings).and_then(|set| compiled(engine, settings, set)) {
             Ok((set, modules)) => return Ok(Choice { set, modules, refused: None, seen }),
             Err(problems) => problems,
         };

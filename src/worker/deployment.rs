@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Uri;
 
 use super::permit::Permits;
-use crate::config::{self, Config, DeadLetterTo, Price, Settings};
+use crate::config::{self, Config, DeadLetterTo, Endpoint, Format, Price, Settings};
 use crate::dispatch::{Flow, Hold, Policy, Table, Trip};
 use crate::event::Uid;
 use crate::function::{Module, Pooled, Upkeep};
@@ -25,9 +28,47 @@ pub struct Trigger {
     pub uid: Uid,
     /// "namespace/name", as the journal has it.
     pub name: String,
-    /// Index into the functions.
-    pub function: usize,
+    pub subscriber: Subscriber,
     pub dead_letter: DeadLetterTo,
+    /// It hands over dead letters, to whom no reply is taken from.
+    pub is_forward: bool,
+}
+
+#[derive(Debug)]
+pub enum Subscriber {
+    /// Index into the functions.
+    Function(usize),
+    Http(Remote),
+}
+
+/// A subscriber that is called over HTTP.
+#[derive(Debug)]
+pub struct Remote {
+    pub endpoint: Arc<Endpoint>,
+    pub uri: Uri,
+    /// For an attempt.
+    pub timeout: Duration,
+    pub format: Format,
+}
+
+impl Trigger {
+    pub fn function(&self) -> Option<usize> {
+        match &self.subscriber {
+            Subscriber::Function(function) => Some(*function),
+            Subscriber::Http(_) => None,
+        }
+    }
+
+    pub fn remote(&self) -> Option<&Remote> {
+        match &self.subscriber {
+            Subscriber::Function(_) => None,
+            Subscriber::Http(remote) => Some(remote),
+        }
+    }
+
+    pub fn namespace(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
 }
 
 pub struct Function {
@@ -57,11 +98,12 @@ impl Deployment {
     /// `modules` are those of the functions, in their order.
     pub fn of(config: &Config, modules: &[Arc<Module>], settings: &Settings) -> Deployment {
         assert_eq!(config.functions.len(), modules.len(), "each function has its module");
-        let triggers = config.triggers.iter().map(|trigger| Trigger {
+        let triggers = config.all_triggers().map(|trigger| Trigger {
             uid: trigger.uid,
             name: format!("{}/{}", trigger.namespace, trigger.name),
-            function: trigger.function,
+            subscriber: subscriber(trigger, settings),
             dead_letter: trigger.dead_letter,
+            is_forward: config.forwards.iter().any(|forward| forward.uid == trigger.uid),
         });
         let functions = config.functions.iter().zip(modules).map(|(function, module)| Function {
             name: format!("{}/{}", function.namespace, function.name),
@@ -78,7 +120,7 @@ impl Deployment {
     /// The same, in the place of this one: with the names of what is gone, and with what still runs of what stays.
     pub fn after(mut self, before: &Deployment) -> Deployment {
         let had = before.triggers.iter().map(|trigger| {
-            let function = before.functions[trigger.function].name.clone();
+            let function = before.subscriber(trigger).to_owned();
             (trigger.uid, Gone { trigger: trigger.name.clone(), function })
         });
         self.gone = had.chain(before.gone.clone()).take(GONE).collect();
@@ -107,6 +149,27 @@ impl Deployment {
         self.gone.get(&trigger).cloned().unwrap_or_else(unknown)
     }
 
+    /// Of a trigger, as people know it.
+    pub fn subscriber<'d>(&'d self, trigger: &'d Trigger) -> &'d str {
+        match &trigger.subscriber {
+            Subscriber::Function(function) => &self.functions[*function].name,
+            Subscriber::Http(remote) => remote.endpoint.name(),
+        }
+    }
+
+    /// Whose costs a trigger's are.
+    pub fn tenant<'d>(&'d self, trigger: &'d Trigger) -> &'d str {
+        match &trigger.subscriber {
+            Subscriber::Function(function) => &self.functions[*function].tenant,
+            Subscriber::Http(_) => trigger.namespace(),
+        }
+    }
+
+    /// Of an attempt. Nobody has said what a call over HTTP costs.
+    pub fn price(&self, trigger: &Trigger) -> Price {
+        trigger.function().map(|function| self.functions[function].price).unwrap_or_default()
+    }
+
     pub fn modules(&self) -> impl Iterator<Item = Arc<Module>> {
         self.functions.iter().map(|function| Arc::clone(&function.pooled.module))
     }
@@ -126,17 +189,32 @@ impl std::fmt::Debug for Function {
     }
 }
 
+fn subscriber(trigger: &config::Trigger, settings: &Settings) -> Subscriber {
+    match &trigger.subscriber {
+        config::Subscriber::Function(function) => Subscriber::Function(*function),
+        config::Subscriber::Http(endpoint) => Subscriber::Http(Remote {
+            endpoint: Arc::clone(endpoint),
+            uri: endpoint.url.parse().expect("a URL is read when its document is"),
+            timeout: trigger.sending.timeout.unwrap_or(settings.deliver_timeout),
+            format: trigger.sending.format,
+        }),
+    }
+}
+
 /// What the core decides by.
 pub fn table(config: &Config, settings: &Settings) -> Arc<Table> {
-    let concurrency = |t: &config::Trigger| config.functions[t.function].upkeep.concurrency;
+    let concurrency = |t: &config::Trigger| match t.subscriber {
+        config::Subscriber::Function(function) => config.functions[function].upkeep.concurrency,
+        config::Subscriber::Http(_) => Some(settings.deliver_max_in_flight_per_trigger),
+    };
     Arc::new(Table {
-        routes: Routes::new(config.triggers.iter().map(|t| (t.broker, t.criteria()))),
-        policies: config.triggers.iter().map(|t| bounded(&t.policy, concurrency(t), settings)).collect(),
-        uids: config.triggers.iter().map(|t| t.uid).collect(),
+        routes: Routes::new(config.all_triggers().map(|t| (t.broker, t.criteria()))),
+        policies: config.all_triggers().map(|t| bounded(&t.policy, concurrency(t), settings)).collect(),
+        uids: config.all_triggers().map(|t| t.uid).collect(),
     })
 }
 
-/// A trigger's policy within the worker's own limits and its function's: what waits for a function with several triggers
+/// A trigger's policy within the worker's own limits and its subscriber's: what waits for a function with several triggers
 /// waits for its permits besides.
 fn bounded(policy: &Policy, concurrency: Option<u32>, settings: &Settings) -> Policy {
     let most = concurrency.map(|most| most as usize);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, never};
+use tokio::sync::mpsc;
 
 use super::backlog::{Backlog, Work};
 use super::deployment::Deployment;
@@ -89,6 +90,9 @@ pub struct Channels {
     /// Spare executors go when it is dropped.
     pub spares: Sender<()>,
     pub done: Receiver<Done>,
+    /// To the courier.
+    pub errands: mpsc::UnboundedSender<Work>,
+    pub delivered: Receiver<Attempted>,
     pub scribe: Sender<Batch>,
     pub settled: Receiver<Settled>,
     pub requests: Receiver<Request>,
@@ -108,6 +112,8 @@ pub struct Dispatcher {
     effects: Vec<Effect<Report>>,
     jobs: Backlog,
     in_hand: Vec<usize>,
+    /// Runs for the courier.
+    errands: Vec<Work>,
     unwritten: Batch,
     direct: Requests,
     committed: Progress,
@@ -143,6 +149,7 @@ impl Dispatcher {
             inputs: Vec::new(),
             effects: Vec::new(),
             jobs: Backlog::default(),
+            errands: Vec::new(),
             unwritten: Batch::default(),
             direct: Requests::new(),
             committed: begun.progress.clone(),
@@ -183,11 +190,13 @@ impl Dispatcher {
         let asked = if takes_asked { self.channels.asked.clone() } else { never() };
         let writable = self.unwritten.attempts.len() < UNWRITTEN;
         let done = if writable { self.channels.done.clone() } else { no_results };
+        let delivered = if writable { self.channels.delivered.clone() } else { never() };
 
         let mut select = Select::new();
         select.recv(&self.channels.settled);
         select.recv(&self.channels.requests);
         select.recv(&done);
+        select.recv(&delivered);
         select.recv(&arrivals);
         select.recv(&asked);
         if !self.unwritten.is_empty() {
@@ -202,13 +211,9 @@ impl Dispatcher {
         }
         for batch in done.try_iter().take(64) {
             self.in_hand[batch.executor] -= batch.attempts.len();
-            self.inputs.extend(batch.attempts.into_iter().map(|attempted| match attempted {
-                Attempted::Over(delivery, outcome, report) => {
-                    Input::Attempted { delivery, outcome, retry_after: None, report }
-                }
-                Attempted::Skipped(delivery) => Input::Skipped { delivery },
-            }));
+            self.inputs.extend(batch.attempts.into_iter().map(Attempted::into_input));
         }
+        self.inputs.extend(delivered.try_iter().take(UNWRITTEN / 8).map(Attempted::into_input));
         match arrivals.try_recv() {
             Ok(batch) => self
                 .inputs
@@ -261,7 +266,11 @@ impl Dispatcher {
             match effect {
                 Effect::Invoke { delivery, trigger, attempt, replay, follows, envelope, broker } => {
                     let job = Job { delivery, trigger, attempt, replay, follows, envelope, broker };
-                    self.jobs.push(&self.deployment, job);
+                    if self.deployment.triggers[trigger as usize].remote().is_some() {
+                        push_errand(&mut self.errands, &self.deployment, job);
+                    } else {
+                        self.jobs.push(&self.deployment, job);
+                    }
                 }
                 Effect::Journal { delivery, report, .. } if self.direct.has(report.position()) => {
                     self.unwritten.attempts.push(self.direct.attempted(delivery, report));
@@ -292,8 +301,12 @@ impl Dispatcher {
         }
     }
 
-    /// Gives jobs to the executors that have the fewest in hand.
+    /// Gives jobs to the executors that have the fewest in hand, and errands to the courier.
     fn hand_over(&mut self) {
+        for errand in self.errands.drain(..) {
+            // A courier that is gone has gone with the runtime: the worker ends.
+            let _ = self.channels.errands.send(errand);
+        }
         // Shared out evenly, so that a handful of jobs runs side by side. The share is of what is there now: shares of
         // what is left each time would end in ever smaller messages.
         let share = self.jobs.len().div_ceil(self.in_hand.len());
@@ -395,7 +408,7 @@ impl Dispatcher {
                 tracing::info!(
                     events,
                     waiting_for_retry = self.core.held(),
-                    running = self.in_hand.iter().sum::<usize>(),
+                    running = self.core.running() + self.core.running_remote(),
                     seconds_left = draining.deadline.duration_since(now).as_secs(),
                     "draining: waiting for events to settle"
                 );
@@ -423,6 +436,14 @@ fn take_settled(settled: Settled, queue: Uid, keys: &Keys, clock: Clock, inputs:
         inputs.push(Input::Unparked { source, partition, parked: stubs(unparked, keys, clock) });
     }
     inputs.extend(evict_below.map(|below| Input::Evicted { source, partition, below }));
+}
+
+/// One run each: what follows another goes with it.
+fn push_errand(errands: &mut Vec<Work>, deployment: &Arc<Deployment>, job: Job) {
+    match errands.last_mut() {
+        Some(last) if job.follows => last.jobs.push(job),
+        _ => errands.push(Work { deployment: Arc::clone(deployment), jobs: vec![job], permit: None }),
+    }
 }
 
 fn stubs(labels: Vec<Label>, keys: &Keys, clock: Clock) -> Vec<Stub> {

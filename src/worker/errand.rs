@@ -149,7 +149,7 @@ impl Replays {
 
 impl Triggers {
     pub fn of(config: &Config) -> Triggers {
-        Triggers(config.triggers.iter().map(|t| format!("{}/{}", t.namespace, t.name)).collect())
+        Triggers(config.all_triggers().map(|t| format!("{}/{}", t.namespace, t.name)).collect())
     }
 
     pub fn has(&self, name: &str) -> bool {

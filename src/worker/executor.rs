@@ -12,9 +12,9 @@ use super::chatter::Chatter;
 use super::deployment::Deployment;
 use super::desk::{Desk, Seat};
 use super::permit::Permit;
-use super::report::{Report, report};
+use super::report::{Refused, Report, report};
 use super::spares::Spares;
-use crate::dispatch::{Key, Outcome, Reason};
+use crate::dispatch::{Input, Key, Outcome, Reason};
 use crate::event::{Envelope, Event, Uid, structured};
 use crate::function::{Answer, BadOutput, Called, Failure, FunctionIndex, Pool, answer};
 
@@ -45,6 +45,17 @@ pub enum Attempted {
     Over(Key, Outcome, Report),
     /// Not attempted: what it follows failed.
     Skipped(Key),
+}
+
+impl Attempted {
+    pub fn into_input(self) -> Input<Report> {
+        match self {
+            Attempted::Over(delivery, outcome, report) => {
+                Input::Attempted { delivery, outcome, retry_after: report.retry_after(), report }
+            }
+            Attempted::Skipped(delivery) => Input::Skipped { delivery },
+        }
+    }
 }
 
 /// What a call cost.
@@ -201,18 +212,22 @@ impl Executor {
         event.extensions.retain(|(name, _)| name != HOPS);
         input.clear();
         structured::encode(&event, input);
-        let function = FunctionIndex(trigger.function as u32);
-        let function_name = &deployment.functions[trigger.function].short;
+        let index = trigger.function().expect("what is for others does not come to executors");
+        let function = FunctionIndex(index as u32);
+        let function_name = &deployment.functions[index].short;
         // A defect of ours in one attempt must not take the other deliveries with it: it counts as failed.
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let called = self.pool.call(function, input);
-            let of = &deployment.functions[trigger.function];
-            self.chatter.say(trigger.function, of, &event.id, &called.log);
+            let of = &deployment.functions[index];
+            self.chatter.say(index, of, &event.id, &called.log);
             let measured = Measured::of(&called);
             self.kept += measured.wall + measured.init.unwrap_or_default();
             let result = result(called, function_name, delivery);
             let outcome = result.as_ref().map_or_else(|failure| failure.outcome, |_| Outcome::Succeeded);
-            (outcome, report(&deployment, &job, delivery, &measured, input.len(), result))
+            (
+                outcome,
+                report(&deployment, &job, delivery, &measured, input.len(), result.map_err(Refused::from)),
+            )
         }));
         let (outcome, report) = ran.unwrap_or_else(|_| {
             let failure = Failure {
@@ -221,7 +236,10 @@ impl Executor {
                 message: "the attempt ended without an outcome: a defect of the worker".to_owned(),
             };
             let measured = Measured::default();
-            (failure.outcome, report(&deployment, &job, delivery, &measured, input.len(), Err(failure)))
+            (
+                failure.outcome,
+                report(&deployment, &job, delivery, &measured, input.len(), Err(failure.into())),
+            )
         });
         (job.delivery, outcome, report)
     }

@@ -147,7 +147,7 @@ fn read(text: &[u8]) -> Result<Index, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Selector;
+    use crate::config::Settings;
     use crate::worker::set::Found;
 
     fn documents(name: &str, module: &str) -> String {
@@ -168,7 +168,7 @@ mod tests {
         fn set(&self, name: &str, module: &str) -> Set {
             fs::write(self.path(&format!("{module}.wasm")), module).unwrap();
             fs::write(self.path("d.yaml"), documents(name, module)).unwrap();
-            Found::read(&[self.path("d.yaml")], Path::new("secrets")).set(&Selector::default()).unwrap()
+            Found::read(&[self.path("d.yaml")], Path::new("secrets")).set(&Settings::defaults()).unwrap()
         }
 
         fn kept(&self) -> Vec<String> {

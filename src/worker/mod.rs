@@ -8,7 +8,7 @@
 //!                      +-> [arrivals] -> dispatcher (core) -+<- [settled]
 //!                                         |     ^
 //!                                  [jobs] |     | [done]
-//!                                      executors (warm instances)
+//!                       executors (warm instances), courier -> client (HTTP subscribers)
 //! ```
 
 pub mod admin;
@@ -22,6 +22,7 @@ pub mod change;
 pub mod chatter;
 pub mod choice;
 pub mod console;
+pub mod courier;
 pub mod deployment;
 mod descriptors;
 pub mod desk;
@@ -42,6 +43,7 @@ pub mod query;
 pub mod recovery;
 pub mod rehearsal;
 pub mod reload;
+mod reply;
 pub mod report;
 pub mod scribe;
 mod selection;

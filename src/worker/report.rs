@@ -2,6 +2,9 @@
 //! core has said whether the delivery has ended.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
 
 use super::attempt::{Attempt, Buried, Made, Now};
 use super::deployment::Deployment;
@@ -26,10 +29,38 @@ pub struct Report {
     ended: u64,
 }
 
+/// Why an attempt failed, and what a server said of it.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    pub failure: Failure,
+    pub said: Option<Box<Said>>,
+}
+
+/// What an HTTP subscriber said that did not take an event.
+#[derive(Clone, Debug)]
+pub struct Said {
+    pub status: u16,
+    /// As much as Knative keeps of it.
+    pub body: Bytes,
+    /// For the dead letter.
+    pub extensions: Vec<(String, String)>,
+    pub retry_after: Option<Duration>,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Refused {
+        Refused { failure, said: None }
+    }
+}
+
+/// As much of an error's words as Knative keeps.
+pub const LONGEST_SAID: usize = 1024;
+
 /// An attempt that failed, and under which deployment.
 #[derive(Debug)]
 struct Failed {
     failure: Failure,
+    said: Option<Box<Said>>,
     job: Job,
     delivery: Uid,
     deployment: Arc<Deployment>,
@@ -55,24 +86,23 @@ pub(super) fn report(
     delivery: Uid,
     measured: &Measured,
     bytes_in: usize,
-    result: Result<Vec<Event<'_>>, Failure>,
+    result: Result<Vec<Event<'_>>, Refused>,
 ) -> Report {
     let trigger = &deployment.triggers[job.trigger as usize];
-    let function = &deployment.functions[trigger.function];
     let event = job.envelope.event();
     let ended = unix_nanos();
     let mark = Ended { offset: job.envelope.position.offset, trigger: trigger.uid };
     let wall_ns = measured.wall.as_nanos() as u64;
-    let (replies, failure) = match result {
-        Ok(replies) => (replies, None),
-        Err(failure) => (Vec::new(), Some(failure)),
+    let (replies, failure, said) = match result {
+        Ok(replies) => (replies, None, None),
+        Err(Refused { failure, said }) => (Vec::new(), Some(failure), said),
     };
     let entry = Entry {
         delivery,
         position: job.envelope.position,
         trigger: &trigger.name,
-        function: &function.name,
-        tenant: &function.tenant,
+        function: deployment.subscriber(trigger),
+        tenant: deployment.tenant(trigger),
         attempt: job.attempt,
         outcome: failure.as_ref().map_or(Outcome::Succeeded, |f| f.outcome),
         reason: failure.as_ref().map_or(Reason::None, |f| f.reason),
@@ -81,7 +111,7 @@ pub(super) fn report(
         init_ns: measured.init.map(|init| init.as_nanos() as u64),
         fuel: measured.fuel,
         memory: measured.memory,
-        price: price::of_attempt(&function.price, wall_ns, measured.memory, measured.fuel),
+        price: price::of_attempt(&deployment.price(trigger), wall_ns, measured.memory, measured.fuel),
         bytes_in: bytes_in as u64,
         bytes_out: measured.bytes_out as u64,
         event_id: &event.id,
@@ -101,11 +131,7 @@ pub(super) fn report(
         if hops > 0 {
             made.replies.push((job.broker, record));
         } else {
-            let failure = Failure {
-                outcome: Outcome::Permanent,
-                reason: Reason::Hops,
-                message: format!("replies to replies went round {FIRST_HOPS} times: a loop of triggers"),
-            };
+            let failure = looping();
             let letter = DeadLetter { record: &record, ..letter(deployment, job, delivery, &failure, ended) };
             let mut bytes = Vec::new();
             letter.encode(&mut bytes);
@@ -114,7 +140,7 @@ pub(super) fn report(
     }
     let failure = failure.map(|failure| {
         let job = Job { envelope: job.envelope.clone(), ..*job };
-        Box::new(Failed { failure, job, delivery, deployment: Arc::clone(deployment) })
+        Box::new(Failed { failure, said, job, delivery, deployment: Arc::clone(deployment) })
     });
     Report { position: job.envelope.position, made, failure, ended }
 }
@@ -150,6 +176,11 @@ impl Report {
             }
         };
         (attempt, result)
+    }
+
+    /// When an HTTP subscriber wants to be asked again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.failure.as_ref()?.said.as_ref()?.retry_after
     }
 
     /// What is to be written, now that the core has said what becomes of the delivery.
@@ -199,7 +230,7 @@ fn wall(moment: Moment) -> Now {
 
 impl Failed {
     fn bury(self, ended: u64) -> Buried {
-        let Failed { failure, job, deployment, .. } = &self;
+        let Failed { failure, said, job, deployment, .. } = &self;
         let trigger = &deployment.triggers[job.trigger as usize];
         let event = job.envelope.event();
         tracing::warn!(
@@ -212,8 +243,8 @@ impl Failed {
             "dead letter"
         );
         match trigger.dead_letter {
-            DeadLetterTo::Broker(broker) if hops(&event) > 1 => {
-                Buried::Sent(broker, as_event(deployment, job, failure))
+            DeadLetterTo::Broker(broker) | DeadLetterTo::Forward(broker) if hops(&event) > 1 => {
+                Buried::Sent(broker, as_event(deployment, job, failure, said.as_deref()))
             }
             // Also what has gone round too often between dead-letter brokers.
             _ => self.keep(ended),
@@ -251,7 +282,7 @@ fn letter<'a>(
         position: job.envelope.position,
         broker: job.broker,
         trigger: &trigger.name,
-        function: &deployment.functions[trigger.function].name,
+        function: deployment.subscriber(trigger),
         attempts: job.attempt,
         replay: job.replay,
         outcome: failure.outcome,
@@ -263,26 +294,43 @@ fn letter<'a>(
 }
 
 /// The event as it goes to a dead-letter broker: unchanged, with Knative's extensions that say what it failed of.
-fn as_event(deployment: &Deployment, job: &Job, failure: &Failure) -> Vec<u8> {
+fn as_event(deployment: &Deployment, job: &Job, failure: &Failure, said: Option<&Said>) -> Vec<u8> {
     use base64::Engine;
-    /// As much of the message as Knative keeps.
-    const LONGEST: usize = 1024;
-    let function = &deployment.functions[deployment.triggers[job.trigger as usize].function];
-    let message = &failure.message.as_bytes()[..failure.message.len().min(LONGEST)];
-    let data = base64::engine::general_purpose::STANDARD.encode(message);
+    let trigger = &deployment.triggers[job.trigger as usize];
+    // Who could not be reached said nothing.
+    let (code, data) = match said {
+        Some(said) => (Some(said.status.to_string()), &said.body[..]),
+        None if trigger.remote().is_some() => (None, &b""[..]),
+        None => (Some(failure.reason.as_str().to_owned()), failure.message.as_bytes()),
+    };
+    let data = base64::engine::general_purpose::STANDARD.encode(&data[..data.len().min(LONGEST_SAID)]);
     let mut event = job.envelope.event();
     let hops = hops(&event) - 1;
-    event.set_extension("knativeerrordest", Value::String(function.name.as_str().into()));
-    event.set_extension("knativeerrorcode", Value::String(failure.reason.as_str().into()));
-    event.set_extension("knativeerrordata", Value::String(data.into()));
+    for (name, value) in said.map_or(&[][..], |said| &said.extensions) {
+        event.set_extension(name, Value::String(value.as_str().into()));
+    }
+    event.set_extension("knativeerrordest", Value::String(deployment.subscriber(trigger).into()));
+    if let Some(code) = code {
+        event.set_extension("knativeerrorcode", Value::String(code.into()));
+        event.set_extension("knativeerrordata", Value::String(data.into()));
+    }
     event.set_extension(HOPS, Value::Integer(hops));
     let mut record = Vec::with_capacity(job.envelope.record().len() + 128);
     record::encode(&event, &mut record);
     record
 }
 
+/// Triggers that feed each other have done it often enough.
+pub(super) fn looping() -> Failure {
+    Failure {
+        outcome: Outcome::Permanent,
+        reason: Reason::Hops,
+        message: format!("replies to replies went round {FIRST_HOPS} times: a loop of triggers"),
+    }
+}
+
 /// How often an event may still come round. What a publisher says is taken only where it is no more than we give.
-fn hops(event: &Event<'_>) -> i32 {
+pub(super) fn hops(event: &Event<'_>) -> i32 {
     let said = match event.extension(HOPS) {
         Some(Value::Integer(hops)) => *hops,
         Some(Value::String(text)) => text.parse().unwrap_or(FIRST_HOPS),

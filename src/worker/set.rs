@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use super::told::{self, Secrets};
 use crate::config::{
-    Config, Diagnostic, Diagnostics, Fingerprint, Function, Loaded, Modules, Selector, Settings, Severity,
-    Texts,
+    Config, Diagnostic, Diagnostics, Fingerprint, Function, Loaded, Modules, Settings, Severity, Texts,
 };
 use crate::function::{Engine, Kept, Limits, Module, NativeCode, Origin, StartError, Step, Surroundings};
 
@@ -138,11 +137,11 @@ impl Found {
         said(&self.loaded.diagnostics, Severity::Warning)
     }
 
-    pub fn set(self, select: &Selector) -> Result<Set, Problems> {
+    pub fn set(self, settings: &Settings) -> Result<Set, Problems> {
         let Some(config) = self.loaded.config else {
             return Err(said(&self.loaded.diagnostics, Severity::Error));
         };
-        let config = selected(config, select)?;
+        let config = settled(config, settings)?;
         if !self.unread.is_empty() {
             return Err(self.unread);
         }
@@ -164,7 +163,7 @@ impl Set {
         let paths = kept.iter().map(|(named, (path, _))| (named.clone(), path.clone())).collect();
         let loaded = texts.load(&Modules::Kept(paths), &|_| false);
         let Some(config) = loaded.config else { return Err(said(&loaded.diagnostics, Severity::Error)) };
-        let config = selected(config, &settings.select)?;
+        let config = settled(config, settings)?;
         let by_file: BTreeMap<&PathBuf, &Wasm> = kept.values().map(|(path, wasm)| (path, wasm)).collect();
         let wasm = config.functions.iter().map(|function| by_file[&function.module].clone()).collect();
         let secrets = Secrets::read(&config, &settings.secrets_dir);
@@ -264,8 +263,8 @@ fn surroundings<'s>(
     if problems.is_empty() { Ok(all) } else { Err(problems) }
 }
 
-fn selected(mut config: Config, select: &Selector) -> Result<Config, Problems> {
-    match config.select(select) {
+fn settled(mut config: Config, settings: &Settings) -> Result<Config, Problems> {
+    match config.settle(settings) {
         Ok(()) => Ok(config),
         Err(nothing) => Err(vec![format!("{} ({})", nothing.message, nothing.help)]),
     }

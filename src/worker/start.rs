@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded, never};
+use crossbeam_channel::{Sender, bounded, never, unbounded};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::admin::Readiness;
 use super::archive::{self, Archive};
 use super::chatter::Chatter;
 use super::choice::{Choice, Start};
 use super::console::{self, Console};
+use super::courier::Courier;
 use super::deployment::{self, Deployment};
 use super::descriptors;
 use super::desk::{Desk, Seat};
@@ -145,6 +146,7 @@ impl Worker {
             held: settings.dispatch_max_held as usize,
             parked: settings.parking_max_deliveries as usize,
             running: super::dispatcher::WINDOW * executors,
+            remote: settings.deliver_max_in_flight as usize,
             latency: (!settings.dispatch_latency.is_zero()).then_some(settings.dispatch_latency),
             executors,
             ..Limits::default()
@@ -166,6 +168,9 @@ impl Worker {
         let (batches_sender, batches) = bounded(64);
         let (settled_sender, settled) = bounded(64);
         let (done_sender, done) = bounded(executors * 8);
+        // Of both the core is the limit: it never has more under way there than it may.
+        let (errand_sender, errands_out) = mpsc::unbounded_channel();
+        let (delivered_sender, delivered) = unbounded();
         let (requests_sender, requests) = bounded(64);
         let (errands_sender, errands) = bounded(ERRANDS);
         let (looks_sender, looks) = bounded(1);
@@ -201,6 +206,7 @@ impl Worker {
             ready.push(warm);
         }
         drop(done_sender);
+        tasks::task(Courier::new(settings, delivered_sender).run(errands_out));
         for warm in ready {
             let prewarmed =
                 warm.recv().map_err(|_| StartError("an executor died while it started".to_owned()))?;
@@ -233,6 +239,8 @@ impl Worker {
             executors: jobs_senders,
             spares: close_spares,
             done,
+            errands: errand_sender,
+            delivered,
             scribe: batches_sender,
             settled,
             requests,

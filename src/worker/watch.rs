@@ -133,7 +133,7 @@ impl Watch {
         }
         let warnings = found.warnings();
         let taken = found
-            .set(&self.reload.settings.select)
+            .set(&self.reload.settings)
             .map_err(Failed::Wrong)
             .and_then(|set| self.go_on_with(set, asked));
         match taken {

@@ -112,9 +112,9 @@ impl Kind {
         self.field(&format!("{path}.ref.apiVersion"), Check, json!("example.com/v1"));
         self.field(&format!("{path}.ref.group"), Refusal, json!("example.com"));
         self.field(&format!("{path}.ref.address"), Refusal, json!("x"));
-        let with = nested(path, json!({"ref": null}));
-        self.beside(&format!("{path}.uri"), Refusal, json!("http://example.com"), with);
-        self.field(&format!("{path}.CACerts"), Nothing, json!("PEM"));
+        let with = nested(path, json!({"ref": null, "uri": "http://example.com/other"}));
+        self.beside(&format!("{path}.uri"), Change, json!("http://example.com"), with.clone());
+        self.beside(&format!("{path}.CACerts"), Change, json!(certificate()), with);
         self.field(&format!("{path}.audience"), Nothing, json!("x"));
     }
 
@@ -122,9 +122,9 @@ impl Kind {
         self.field("delivery.retry", Change, json!(5));
         self.field("delivery.backoffPolicy", Change, json!("exponential"));
         self.field("delivery.backoffDelay", Change, json!("PT2S"));
-        self.field("delivery.timeout", Nothing, json!("PT9S"));
-        self.field("delivery.retryAfterMax", Nothing, json!("PT9S"));
-        self.field("delivery.format", Nothing, json!("json"));
+        self.field("delivery.timeout", Change, json!("PT9S"));
+        self.field("delivery.retryAfterMax", Change, json!("PT9S"));
+        self.field("delivery.format", Change, json!("json"));
         self.destination("delivery.deadLetterSink", "third", "KafkaSink");
     }
 
@@ -195,6 +195,10 @@ fn service() -> Value {
 fn delivery() -> Value {
     let broker = json!({"apiVersion": EVENTING, "kind": "Broker", "name": "other", "namespace": "default"});
     json!({"retry": 3, "backoffPolicy": "linear", "backoffDelay": "PT1S", "deadLetterSink": {"ref": broker}})
+}
+
+fn certificate() -> String {
+    rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem()
 }
 
 const EVENTING: &str = "eventing.knative.dev/v1";

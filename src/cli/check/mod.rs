@@ -88,7 +88,7 @@ impl Check {
         if self.production {
             loaded.diagnostics.absorb(std::mem::take(&mut loaded.checklist));
         }
-        if let Some(Err(nothing)) = loaded.config.as_mut().map(|config| config.select(&settings.select)) {
+        if let Some(Err(nothing)) = loaded.config.as_mut().map(|config| config.settle(&settings)) {
             let (at, help) = ("setting select", nothing.help);
             loaded.diagnostics.whole(Severity::Error, at, nothing.message).code(Code::SETTING).help(help);
         }

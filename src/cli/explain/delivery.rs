@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{Route, full};
-use crate::config::{Config, DeadLetterTo, SaidBy, as_iso};
+use crate::config::{Config, DeadLetterTo, Format, SaidBy, Sending, Subscriber, as_iso};
 use crate::dispatch::{Backoff, Flow, Order};
 use crate::event::Event;
 
@@ -42,6 +42,19 @@ pub(super) fn rows(route: &Route<'_>, config: &Config) -> Vec<Row> {
         Row::new("order", order, origins.order),
         Row { shown, ..Row::new("deadLetterSink", value, origins.dead_letter) },
     ];
+    if let Subscriber::Http(_) = route.trigger.subscriber {
+        let Sending { timeout, format } = route.trigger.sending;
+        let format = match format {
+            Format::Binary => "binary",
+            Format::Json => "json",
+        };
+        let after = policy
+            .retry_after_max
+            .map(|most| Row::new("retryAfterMax", as_iso(most), origins.retry_after_max));
+        rows.extend(timeout.map(|timeout| Row::new("timeout", as_iso(timeout), origins.timeout)));
+        rows.extend(after);
+        rows.push(Row::new("format", format, origins.format));
+    }
     let Flow { concurrency, rate } = policy.flow;
     rows.extend(concurrency.map(|most| Row::new("max-concurrency-per-worker", most, SaidBy::Trigger)));
     rows.extend(rate.map(|rate| Row::new("rate-limit-per-worker", rate.to_string(), SaidBy::Trigger)));
@@ -52,6 +65,11 @@ pub(super) fn rows(route: &Route<'_>, config: &Config) -> Vec<Row> {
 fn dead_letter(route: &Route<'_>, config: &Config) -> (Json, String) {
     match route.trigger.dead_letter {
         DeadLetterTo::Store => (json!("store"), "the worker's store".to_owned()),
+        DeadLetterTo::Forward(uid) => {
+            let forward = config.forwards.iter().find(|forward| forward.broker == uid);
+            let to = forward.map(|forward| forward.subscriber_name(config)).unwrap_or_default();
+            (json!({ "subscriber": to }), to)
+        }
         DeadLetterTo::Broker(uid) => {
             let broker = config.brokers.iter().find(|broker| broker.uid == uid);
             let broker = broker.map(full).unwrap_or_default();

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::delivery::{self, Row};
-use super::{Explained, Route, full, function, named};
+use super::{Explained, Route, full, named};
 use crate::trigger::{Clause, Verdict};
 
 pub(super) fn line(explained: &Explained<'_, '_>) -> Json {
@@ -27,7 +27,8 @@ fn one(route: &Route<'_>, explained: &Explained<'_, '_>) -> Json {
         "place": route.trigger.place,
         "matched": route.clause.matches(),
         "filter": clause(&route.clause),
-        "function": function(explained.config, route.trigger),
+        "function": route.trigger.subscriber.function().map(|_| route.trigger.subscriber_name(explained.config)),
+        "subscriber": route.trigger.subscriber_name(explained.config),
         "delivery": rows.collect::<Map<String, Json>>(),
         "lane": delivery::lane(route, explained.event).0,
     })

@@ -179,7 +179,3 @@ fn named(trigger: &Trigger) -> String {
 fn full(broker: &Broker) -> String {
     format!("{}/{}", broker.namespace, broker.name)
 }
-
-fn function(config: &Config, trigger: &Trigger) -> String {
-    config.functions.get(trigger.function).map_or_else(String::new, |f| format!("{}/{}", f.namespace, f.name))
-}

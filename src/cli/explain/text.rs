@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use serde_json::Value as Json;
 
 use super::delivery::{self, Row};
-use super::{Explained, Route, full, function, named};
+use super::{Explained, Route, full, named};
 use crate::cli::out::plural;
 use crate::cli::style::{BAD, DOUBT, FAINT, GOOD, HEAD, PLAIN};
 use crate::cli::table::one_line;
@@ -42,9 +42,9 @@ impl Display for Shown<'_, '_, '_> {
 impl Shown<'_, '_, '_> {
     fn route(&self, f: &mut Formatter<'_>, route: &Route<'_>) -> fmt::Result {
         let (trigger, clause) = (route.trigger, &route.clause);
-        let function = function(self.0.config, trigger);
+        let subscriber = trigger.subscriber_name(self.0.config);
         mark(f, clause)?;
-        writeln!(f, " {HEAD}{}{PLAIN} -> {function}  {FAINT}{}{PLAIN}", named(trigger), trigger.place)?;
+        writeln!(f, " {HEAD}{}{PLAIN} -> {subscriber}  {FAINT}{}{PLAIN}", named(trigger), trigger.place)?;
         // That all of a list must match, a trigger says by having one.
         match clause.is {
             "all" if !clause.parts.is_empty() => {

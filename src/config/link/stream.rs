@@ -10,9 +10,10 @@ use super::super::reference::Named;
 use super::super::source::{self, To};
 use super::super::spelling::{listed, nearest};
 use super::super::{
-    BillingSink, DeadLetterTo, KafkaSource, NatsSource, Reads, Sink, Source, SourceSink, UsageTo, Writes,
+    BillingSink, DeadLetterTo, KafkaSource, NatsSource, Reads, Sink, Source, SourceSink, Subscriber, UsageTo,
+    Writes,
 };
-use super::Link;
+use super::{Link, subscriber};
 
 fn uid(document: &Document) -> Uid {
     Uid::of_document(&document.namespace, document.kind(), &document.name)
@@ -37,13 +38,19 @@ impl Link<'_> {
                 SourceSink::Broker { broker, unrouted: draft.unrouted }
             }
             To::Subscriber(subscriber) => {
-                let function = self.subscriber(subscriber);
+                let to = self.subscriber(subscriber);
+                if let Some(Subscriber::Function(_)) = to {
+                    self.note_of_http(document, &draft.delivery);
+                }
                 let dead_letter = match &draft.delivery.dead_letter {
-                    Some(named) => DeadLetterTo::Broker(self.broker(named)?.0),
+                    Some(sink) => self.dead_letters(sink, document)?,
                     None => DeadLetterTo::Store,
                 };
-                let policy = draft.delivery.policy(&Delivery::default(), draft.order);
-                SourceSink::Function { function: function?, policy, dead_letter }
+                let nothing = Delivery::default();
+                let (policy, sending) =
+                    (draft.delivery.policy(&nothing, draft.order), draft.delivery.sending(&nothing));
+                let policy = subscriber::policy(policy, to.as_ref()?);
+                SourceSink::Subscriber { subscriber: to?, policy, sending, dead_letter }
             }
         };
         Some(Source {

@@ -18,7 +18,7 @@ pub(super) fn check(trigger: &Trigger, site: &Site<'_>, findings: &mut Findings<
         "the Trigger '{}' has no dead-letter sink: what fails for good stays on this worker's disk, for 'weir dlq'",
         trigger.name
     );
-    let help = "name a Broker that something listens to, here or in the Broker's spec:\n\
+    let help = "name a Broker that something listens to, or a 'uri', here or in the Broker's spec:\n\
                 delivery:\n  \
                 deadLetterSink: {ref: {apiVersion: eventing.knative.dev/v1, kind: Broker, name: …}}";
     findings.add(LINT, site, site.named(), message, help);

@@ -1,4 +1,4 @@
-//! Two triggers that want the same events for the same function: each event is delivered twice.
+//! Two triggers that want the same events for the same subscriber: each event is delivered twice.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) fn check(sites: &Sites<'_>, config: &Config, findings: &mut Findings<
     let mut first = BTreeMap::new();
     for trigger in &config.triggers {
         let data = trigger.data.as_ref().map(|data| data.text());
-        let same = (trigger.broker.0, trigger.function, trigger.filter.form(), data);
+        let same = (trigger.broker.0, &trigger.subscriber, trigger.filter.form(), data);
         let Some(other) = first.get(&same) else {
             first.insert(same, trigger);
             continue;

@@ -103,7 +103,7 @@ pub(super) fn checklist(trees: &Trees, config: &Config) -> Diagnostics {
         let broker = config.brokers.iter().find(|broker| broker.uid == trigger.broker);
         let broker = broker.and_then(|broker| sites.find("Broker", &broker.namespace, &broker.name));
         dead_letter::check(trigger, site, findings);
-        timeout::check(site, broker, findings);
+        timeout::check(trigger, site, broker, findings);
         retries::check(trigger, site, broker, findings);
     }
     for site in sites.of_kind("Function") {

@@ -185,6 +185,9 @@ fn default(field: &Field, map: Option<&Map>) -> String {
             let others = others(names);
             Some(if others.is_empty() { "required".into() } else { format!("this or {others}") })
         }
+        Rule::AnyOf(names) if names.contains(&field.name) => {
+            Some(format!("this, {}, or both", others(names)))
+        }
         Rule::Alone(name) if *name == field.name => Some("alone".into()),
         Rule::NotBoth(one, other) if [*one, *other].contains(&field.name) => {
             Some(format!("not with {}", others(&[one, other])))

@@ -72,6 +72,10 @@ impl Writer<'_> {
                         }
                     }
                 }
+                Rule::AnyOf(names) => {
+                    let any: Vec<_> = names.iter().map(|name| present(&[name])).collect();
+                    all.push(json!({"if": {"type": "object"}, "then": {"anyOf": any}}));
+                }
                 Rule::Together(names) => {
                     let any: Vec<_> = names.iter().map(|name| present(&[name])).collect();
                     all.push(json!({"if": {"anyOf": any}, "then": present(names)}));

@@ -131,6 +131,10 @@ fn unknowable(error: &str) -> bool {
         "unknown kind",
         "unknown annotation 'w",
         "Function.spec.instances: min is ",
+        ".CACerts: certificate ",
+        ".uri is absolute, and a 'ref' stands beside it",
+        ".uri is a path, and there is no 'ref' to have it",
+        "is no URL that can be called",
     ];
     // A pattern says how an amount is written, not how much it is.
     let amounts = ["timeout", "memory", "maxOutput", "instances.idle", "log.bytes"];

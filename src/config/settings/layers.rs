@@ -255,6 +255,20 @@ impl Walk<'_> {
                 }
                 texts.join(",")
             }
+            Kind::Map(entries) if name == "services" => {
+                let mut pairs = Vec::new();
+                for Entry { key, key_span, value, .. } in entries {
+                    match reader::string(value, &format!("{name}.{key}"), report) {
+                        Some(text) if text.contains(',') || key.contains([',', '=']) => {
+                            report
+                                .error(*key_span, format!("{name}: '{key}' has a comma"))
+                                .help("write %2C in a URL");
+                        }
+                        text => pairs.extend(text.map(|text| format!("{key}={text}"))),
+                    }
+                }
+                pairs.join(",")
+            }
             _ => return reader::expected(value, &name, "one value", report),
         };
         self.said.push(Said { name, text, span: value.span });

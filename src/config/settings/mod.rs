@@ -2,6 +2,7 @@
 
 pub(super) mod foreign;
 mod layers;
+mod list;
 mod page;
 mod value;
 
@@ -13,8 +14,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::reach::{Destination, Network};
 use super::secret::SecretRef;
 use super::select::Selector;
+use super::services::Services;
 pub(super) use value::Value;
 use value::Wrong;
 
@@ -172,6 +175,25 @@ settings! {
         "different deliveries of a trigger that fail in a row before it pauses; 0: it never does";
     breaker_wait: Duration = "breaker.wait", "1s", "1ms"..="1h",
         "a trigger's first pause; each further one is twice as long, up to a minute";
+    deliver_timeout: Duration = "deliver.timeout", "10m", "1ms"..="24h",
+        "how long an attempt at an HTTP subscriber may take, where `delivery.timeout` does not say it";
+    deliver_connect_timeout: Duration = "deliver.connect-timeout", "10s", "1ms"..="1h",
+        "how long it may take to find an HTTP subscriber, to reach it and to agree on TLS";
+    deliver_max_answer: Bytes = "deliver.max-answer", "1MiB", "1KiB"..="1GiB", "the largest answer of an HTTP subscriber";
+    deliver_max_in_flight: u32 = "deliver.max-in-flight", "10000", "1"..="1000000",
+        "deliveries that wait for the answers of HTTP subscribers, of all triggers together";
+    deliver_max_in_flight_per_trigger: u32 = "deliver.max-in-flight-per-trigger", "1000", "1"..="1000000",
+        "the same of one trigger; what is more waits, and is parked";
+    deliver_idle_connections: u32 = "deliver.idle-connections", "64", "0"..="100000",
+        "connections that are kept for each HTTP subscriber while nothing is sent to it";
+    deliver_idle_time: Duration = "deliver.idle-time", "1m", "1ms"..="24h", "how long such a connection is kept";
+    deliver_allow: Vec<Destination> = "deliver.allow", "0.0.0.0/0,::/0", ""..="",
+        "where events may be sent: networks, hosts, `*.example.com`";
+    deliver_deny: Vec<Network> = "deliver.deny",
+        "169.254.0.0/16,fe80::/10,fd00:ec2::254,100.100.100.200,168.63.129.16", ""..="",
+        "networks where none are sent, whatever the name: by default link-local addresses and where clouds tell secrets";
+    services: Services = "services", "", ""..="",
+        "what stands for Services that no Function serves: a URL, or a Function's name";
     drain_timeout: Duration = "drain.timeout", "25s", "0s"..="24h", "how long a stop waits for what is in flight";
     queue_max_bytes: Bytes = "queue.max-bytes", "4GiB", "1MiB"..="1024TiB", "the queue's room on disk";
     journal_max_bytes: Bytes = "journal.max-bytes", "8GiB", "1MiB"..="1024TiB", "the journal's room on disk";

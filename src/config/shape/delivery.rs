@@ -17,17 +17,28 @@ pub(super) static DELIVERY: Map = Map::of(&[
     .default("exponential"),
     Field::new("backoffDelay", Shape::Text(&form::DURATION), "What the waits are multiples of.")
         .default("PT0.2S"),
-    Field::new("timeout", Shape::Text(&form::DURATION), "How long an attempt may take.")
-        .idle("functions run here, under the worker's own limits"),
-    Field::new("retryAfterMax", Shape::Text(&form::DURATION), "The longest Retry-After that is heeded.")
-        .idle("nothing is called over HTTP"),
-    Field::new("format", Shape::Words(&["json", "binary"]), "How an event is sent.")
-        .idle("functions are always handed the JSON format"),
+    Field::new(
+        "timeout",
+        Shape::Text(&form::TIME),
+        "How long an attempt over HTTP may take, where the setting `deliver.timeout` does not fit; a Function has a `timeout` of \
+         its own.",
+    ),
+    Field::new(
+        "retryAfterMax",
+        Shape::Text(&form::DURATION),
+        "The longest Retry-After that is heeded, of a 429 or a 503 over HTTP; PT0S: none is. Without it: up to 10 minutes.",
+    ),
+    Field::new(
+        "format",
+        Shape::Words(&["json", "binary"]),
+        "How an event is sent over HTTP; functions are always handed the JSON format.",
+    )
+    .default("binary"),
     Field::new(
         "deadLetterSink",
         Shape::Map(&reference::DEAD_LETTER_SINK),
-        "What gets the events that could not be delivered; without it the worker's own store keeps them. KafkaSinks, NatsSinks \
-         and Services are refused in this version.",
+        "What gets the events that could not be delivered; without it the worker's own store keeps them. KafkaSinks and NatsSinks \
+         are refused in this version.",
     ),
 ])
 .named("delivery");

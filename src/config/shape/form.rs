@@ -213,6 +213,23 @@ pub(crate) static URL: Form = Form {
     ..STRING
 };
 
+pub(crate) static DESTINATION: Form = Form {
+    called: "URL",
+    wanted: "a URL as http://orders.shop.svc.cluster.local/events, without a login; beside a ref, its path",
+    pattern: concat!("^(https?://[^", blank!(), "@/?#]+([/?][^", blank!(), "#]*)?|/[^", blank!(), "#]*)$"),
+    examples: &["http://orders.shop.svc.cluster.local/events"],
+    ..STRING
+};
+
+/// Authorities that anybody may read.
+pub(crate) static CERTIFICATES: Form = Form {
+    called: "certificates as PEM",
+    wanted: "certificates as PEM, each from BEGIN to END",
+    pattern: r"-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----",
+    examples: &["-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"],
+    ..STRING
+};
+
 pub(crate) static TOPIC: Form = Form {
     called: "topic",
     wanted: "letters, digits, '.', '_' and '-'",

@@ -117,6 +117,8 @@ pub(crate) struct Map {
 pub(crate) enum Rule {
     /// One of these must stand there, and no other of them.
     OneOf(&'static [&'static str]),
+    /// One of these must stand there, or several.
+    AnyOf(&'static [&'static str]),
     /// All of these or none.
     Together(&'static [&'static str]),
     /// If the first is true, the others must stand there.
@@ -179,10 +181,12 @@ impl Map {
         Map { name, ..self }
     }
 
-    /// The fields of which one must stand there, and no other.
+    /// The fields of which one must stand there, and mostly no other.
     pub(crate) fn one_of(&self) -> &'static [&'static str] {
-        let found =
-            self.rules.iter().find_map(|rule| if let Rule::OneOf(names) = rule { Some(names) } else { None });
+        let found = self.rules.iter().find_map(|rule| match rule {
+            Rule::OneOf(names) | Rule::AnyOf(names) => Some(names),
+            _ => None,
+        });
         found.copied().unwrap_or_default()
     }
 

@@ -1,6 +1,5 @@
 //! `ref` and `uri`: how a document names another.
 
-use super::super::later;
 use super::{Field, Map, Rule, Shape, form};
 
 /// A kind that may be named, and the apiVersions that it has; the first is the one to write.
@@ -46,42 +45,55 @@ const REFERENCE: [Field; 6] = [
     Field::refused("address", "name the document instead"),
 ];
 
+static DEAD_LETTER_REF: Map =
+    Map::of(&REFERENCE).with(&[Rule::Names(&[BROKERS, FUNCTIONS, SERVICES])]).named("reference");
+
 /// What receives a trigger's events.
 pub(super) static SUBSCRIBER: Map = Map::of(&destination(
     &SUBSCRIBER_REF,
-    "A Function, or the Service that one says it `serves`.",
-    "nothing is called over HTTP in this version: name a Function, or a Service that one serves",
+    "A Function; or a Service: the Function that `serves` it, else what the setting `services` says, else \
+     `http://<name>.<namespace>.svc.cluster.local`.",
 ))
-.with(&[Rule::OneOf(&["ref", "uri"])]);
+.with(&[Rule::AnyOf(&["ref", "uri"])]);
 
 /// What receives a source's events.
 pub(super) static SOURCE_SINK: Map = Map::of(&destination(
     &SINK_REF,
-    "A Broker with its triggers; or a Function, or the Service that one serves, for all of them.",
-    later::SINK_URI.help,
+    "A Broker with its triggers; or, for all of the events, a Function or a Service as a trigger's subscriber.",
 ))
-.with(&[Rule::OneOf(&["ref", "uri"])]);
+.with(&[Rule::AnyOf(&["ref", "uri"])]);
 
 /// What receives usage.
-pub(super) static USAGE_SINK: Map = Map::of(&destination(
-    &USAGE_SINK_REF,
-    "A KafkaSink or a NatsSink.",
-    "write 'http: {url: …}' instead of 'sink'",
-))
+pub(super) static USAGE_SINK: Map = Map::of(&[
+    Field::new("ref", Shape::Map(&USAGE_SINK_REF), "A KafkaSink or a NatsSink."),
+    Field::refused("uri", "write 'http: {url: …}' instead of 'sink'"),
+    Field::new("CACerts", Shape::Text(&form::ANY), "Whom to trust over HTTPS.").idle(NO_HTTP),
+    Field::new("audience", Shape::Text(&form::ANY), "Whom a token is for.").idle(NO_HTTP),
+])
 .with(&[Rule::OneOf(&["ref", "uri"])]);
 
 /// What receives dead letters.
-pub(super) static DEAD_LETTER_SINK: Map =
-    Map::of(&destination(&BROKER, "A Broker.", later::DEAD_LETTERS.help))
-        .with(&[Rule::OneOf(&["ref", "uri"])]);
+pub(super) static DEAD_LETTER_SINK: Map = Map::of(&destination(
+    &DEAD_LETTER_REF,
+    "A Broker; or a Function or a Service as a trigger's subscriber.",
+))
+.with(&[Rule::AnyOf(&["ref", "uri"])]);
 
 /// Knative's Destination.
-const fn destination(to: &'static Map, doc: &'static str, instead_of_uri: &'static str) -> [Field; 4] {
+const fn destination(to: &'static Map, doc: &'static str) -> [Field; 4] {
     [
         Field::new("ref", Shape::Map(to), doc),
-        Field::refused("uri", instead_of_uri),
-        Field::new("CACerts", Shape::Text(&form::ANY), "Whom to trust over HTTPS.").idle(NO_HTTP),
-        Field::new("audience", Shape::Text(&form::ANY), "Whom a token is for.").idle(NO_HTTP),
+        Field::new(
+            "uri",
+            Shape::Text(&form::DESTINATION),
+            "A URL that events are posted to; beside a `ref` to a Service: the path below its address.",
+        ),
+        Field::new(
+            "CACerts",
+            Shape::Text(&form::CERTIFICATES),
+            "Whom to trust over HTTPS beside the system's authorities, as PEM.",
+        ),
+        Field::new("audience", Shape::Text(&form::ANY), "Whom a token is for.").idle("no token is sent"),
     ]
 }
 

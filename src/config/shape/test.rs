@@ -119,6 +119,7 @@ const REASONS: &[&str] = &[
     "connection",
     "hops",
     "trigger-gone",
+    "denied",
 ];
 
 /// An event that is expected.

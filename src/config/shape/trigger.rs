@@ -6,7 +6,7 @@ pub(crate) static KIND: Kind = Kind {
     name: "Trigger",
     api_versions: &["eventing.knative.dev/v1"],
     later: None,
-    doc: "Which events of a broker go to which function, and how.",
+    doc: "Which events of a broker go to which subscriber, and how.",
     root: &Map::of(&document::with(Field::new("spec", Shape::Map(&SPEC), "What it does.").required())),
     labels: &[],
     annotations: &[
@@ -58,12 +58,7 @@ pub(crate) static SPEC: Map = Map::of(&[
         Shape::List { item: &filters::ONE, least: 0 },
         "Which events: all of these filters must match. Without any: every event.",
     ),
-    Field::new(
-        "subscriber",
-        Shape::Map(&reference::SUBSCRIBER),
-        "What the events are handed to. A Service that no Function serves is refused.",
-    )
-    .required(),
+    Field::new("subscriber", Shape::Map(&reference::SUBSCRIBER), "What the events are handed to.").required(),
     Field::new(
         "delivery",
         Shape::Map(&delivery::DELIVERY),

@@ -15,6 +15,7 @@ use super::start::StartError;
 use crate::config::test::Case;
 use crate::config::{Config, Settings};
 use crate::dispatch::Table;
+use crate::event::Uid;
 use crate::function::{self, Engine, NativeCode, Watch};
 
 pub use history::{Attempt, DeadLetter, History, Occurred, Reply, Stopped};
@@ -25,6 +26,8 @@ pub struct Rehearsal {
     engine: Arc<Engine>,
     deployment: Arc<Deployment>,
     table: Arc<Table>,
+    /// The brokers of dead-letter sinks that are none.
+    forwards: Vec<Uid>,
 }
 
 impl Rehearsal {
@@ -36,7 +39,8 @@ impl Rehearsal {
             set::load(&engine, settings, config).map_err(|problems| StartError(problems.join("\n")))?;
         function::give_back();
         let deployment = Arc::new(Deployment::of(config, &modules, settings));
-        Ok(Rehearsal { engine, deployment, table: deployment::table(config, settings) })
+        let forwards = config.forwards.iter().map(|forward| forward.broker).collect();
+        Ok(Rehearsal { engine, deployment, table: deployment::table(config, settings), forwards })
     }
 
     /// Plays a case to its end. No case knows of another: each has instances of its own.

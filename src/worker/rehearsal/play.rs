@@ -17,7 +17,7 @@ use crate::sink::parking::ParkedRecord;
 use crate::time::Moment;
 use crate::worker::attempt::Attempt;
 use crate::worker::chatter::Chatter;
-use crate::worker::executor::{Attempted, Executor, HOPS, Job};
+use crate::worker::executor::{Attempted, Executor, HOPS, Job, Measured};
 use crate::worker::report::{self, Report};
 
 /// Of one case. Triggers that feed each other end at the hop limit by themselves, unless they multiply.
@@ -59,7 +59,7 @@ struct Run {
 
 impl<'r> Play<'r> {
     pub(super) fn new(rehearsal: &'r Rehearsal) -> Play<'r> {
-        let Rehearsal { engine, deployment, table } = rehearsal;
+        let Rehearsal { engine, deployment, table, .. } = rehearsal;
         let pool = Pool::new(engine, deployment.pooled());
         let queue = Uid::of_document("weir", "Queue", "embedded");
         let assigned = Input::Assigned {
@@ -105,12 +105,7 @@ impl<'r> Play<'r> {
             let jobs = std::mem::take(&mut self.jobs);
             if !jobs.is_empty() {
                 let attempted = self.executor.attempts(jobs, &mut room);
-                self.inputs.extend(attempted.into_iter().map(|attempted| match attempted {
-                    Attempted::Over(delivery, outcome, report) => {
-                        Input::Attempted { delivery, outcome, retry_after: None, report }
-                    }
-                    Attempted::Skipped(delivery) => Input::Skipped { delivery },
-                }));
+                self.inputs.extend(attempted.into_iter().map(Attempted::into_input));
             } else if self.inputs.is_empty() && (self.coming.is_empty() || !self.takes()) {
                 if self.core.is_idle() && self.core.parked() == 0 {
                     break;
@@ -127,6 +122,10 @@ impl<'r> Play<'r> {
 
     /// An event is on its way to a broker.
     fn come(&mut self, broker: Uid, record: Vec<u8>) {
+        // A dead letter whose sink is no broker has come where it was to go.
+        if self.rehearsal.forwards.contains(&broker) {
+            return;
+        }
         self.bytes += record.len();
         self.coming.push_back((broker, record));
         if self.history.events.len() + self.coming.len() > EVENTS {
@@ -163,7 +162,18 @@ impl<'r> Play<'r> {
                     self.history.events[envelope.position.offset as usize].met = true;
                     let run = Run { trigger, attempt, replay, envelope: envelope.clone() };
                     self.running.insert(delivery, run);
-                    self.jobs.push(Job { delivery, trigger, attempt, replay, follows, envelope, broker });
+                    let job = Job { delivery, trigger, attempt, replay, follows, envelope, broker };
+                    let deployment = &self.rehearsal.deployment;
+                    let of = &deployment.triggers[trigger as usize];
+                    if of.remote().is_none() {
+                        self.jobs.push(job);
+                        continue;
+                    }
+                    // Nobody is called: it is as if it had been answered with a 202.
+                    let id = Uid::of_delivery(job.envelope.position, of.uid, job.replay);
+                    let report =
+                        report::report(deployment, &job, id, &Measured::default(), 0, Ok(Vec::new()));
+                    self.inputs.push(Attempted::Over(delivery, Outcome::Succeeded, report).into_input());
                 }
                 Effect::Journal { delivery, report, fate } => self.settle(delivery, report, fate),
                 Effect::Park { delivery, parked } => {
@@ -209,7 +219,8 @@ impl<'r> Play<'r> {
             });
         } else if !buried {
             let id = format!("{}-", Uid::of_delivery(run.envelope.position, trigger.uid, run.replay));
-            let source = format!("/functions/{}", deployment.functions[trigger.function].short);
+            let short = trigger.function().map_or("", |function| &deployment.functions[function].short);
+            let source = format!("/functions/{short}");
             for (_, record) in &attempt.events {
                 let event = plain(record);
                 replies.push((event.ty.to_string(), event.id.to_string()));
