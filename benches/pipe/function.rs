@@ -8,6 +8,7 @@ use crossbeam_channel::{bounded, unbounded};
 use weir::dispatch::{Core, Effect, Input, Key, Limits, Progress};
 use weir::event::{Envelope, Uid};
 use weir::function::{Engine, FunctionIndex, Instance, Isolation, Module, Pool, Pooled, Upkeep};
+use weir::telemetry::metrics::Metrics;
 use weir::time::Moment;
 use weir::worker::backlog::Work;
 use weir::worker::chatter::Chatter;
@@ -81,7 +82,7 @@ fn attempt(engine: &Arc<Engine>, deployment: &Arc<Deployment>, pool: impl Fn() -
         let envelope = envelope.clone();
         Job { delivery, trigger: 0, attempt: 1, replay: 0, follows: false, envelope, broker }
     };
-    let (spares, _close) = Spares::new(Arc::clone(engine), 0);
+    let (spares, _close) = Spares::new(Arc::clone(engine), Metrics::new(), 0);
     let make = || {
         let (sender, jobs) = unbounded();
         for _ in 0..BATCHES {

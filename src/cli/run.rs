@@ -40,7 +40,7 @@ pub struct Run {
     /// Where to listen for events (setting http.address)
     #[arg(long, value_name = "ADDRESS")]
     http: Option<String>,
-    /// Where to serve /healthz and /readyz (setting admin.address)
+    /// Where to serve /healthz, /readyz and /metrics (setting admin.address)
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<String>,
     /// How many threads run functions (setting executors) [default: one per core]

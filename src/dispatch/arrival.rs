@@ -95,6 +95,7 @@ impl Core {
         matched.clear();
         self.table.routes.matching(broker, &event, &mut self.memo, &mut matched);
         let unrouted = matched.is_empty();
+        self.counts.routed += u64::from(!unrouted);
         let ended = partition.ended_before(offset);
         if !ended.is_empty() {
             matched.retain(|&trigger| !ended.contains(&self.table.uids[trigger as usize]));

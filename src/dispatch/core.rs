@@ -73,6 +73,7 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub arrived: u64,
+    pub routed: u64,
     pub unrouted: u64,
     pub repeated: u64,
     pub settled: u64,

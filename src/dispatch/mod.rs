@@ -14,6 +14,7 @@ mod flow;
 #[cfg(test)]
 mod flow_tests;
 mod gate;
+mod gauge;
 #[cfg(test)]
 mod holding_tests;
 pub mod lane;

@@ -136,6 +136,11 @@ impl Module {
         &self.digest
     }
 
+    /// How many instances of it are kept, by all pools.
+    pub fn instances(&self) -> u32 {
+        self.places.taken()
+    }
+
     /// Where its native code came from.
     pub fn origin(&self) -> Origin {
         self.origin

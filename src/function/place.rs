@@ -12,6 +12,10 @@ pub(super) struct Places(AtomicU32);
 pub(super) struct Place(Option<Arc<Places>>);
 
 impl Places {
+    pub(super) fn taken(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// `None`: there are `max` already.
     pub(super) fn take(self: &Arc<Places>, max: u32) -> Option<Place> {
         let more = |taken| (taken < max).then_some(taken + 1);

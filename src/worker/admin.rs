@@ -1,4 +1,4 @@
-//! The admin listener: is the process alive, and may it be sent events?
+//! The admin listener: is the process alive, may it be sent events, and what are its numbers?
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::in_force::InForce;
+use super::scrape::Scrape;
+use crate::telemetry::metrics::{Format, Metric};
 
 /// What /readyz looks at.
 #[derive(Clone, Debug)]
@@ -20,6 +22,7 @@ pub struct Readiness {
     pub readable: Arc<AtomicBool>,
     pub stopping: Arc<AtomicBool>,
     pub in_force: Arc<InForce>,
+    pub scrape: Arc<Scrape>,
 }
 
 impl Readiness {
@@ -27,8 +30,9 @@ impl Readiness {
         let (status, text) = match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, "ok\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => return self.answer(self.ready()),
-            (_, "/healthz" | "/readyz") => (StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n"),
-            _ => (StatusCode::NOT_FOUND, "here are /healthz and /readyz\n"),
+            (&Method::GET | &Method::HEAD, "/metrics") => return self.metrics(request.headers()),
+            (_, "/healthz" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n"),
+            _ => (StatusCode::NOT_FOUND, "here are /healthz, /readyz and /metrics\n"),
         };
         let mut response = response(status, Bytes::from_static(text.as_bytes()));
         if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -40,6 +44,16 @@ impl Readiness {
     /// Also what is in force. A change that was refused makes no worker less ready: it goes on with what it has.
     fn answer(&self, (status, text): (StatusCode, &str)) -> Response<Full<Bytes>> {
         response(status, format!("{text}{}", self.in_force.standing()).into())
+    }
+
+    fn metrics(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+        let format = Format::accepted(accept.unwrap_or_default());
+        let mut snapshot = self.scrape.snapshot();
+        snapshot.whole(Metric::Ready, &[], u64::from(self.ready().0 == StatusCode::OK));
+        let mut response = response(StatusCode::OK, format.write(&snapshot).into());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+        response
     }
 
     fn ready(&self) -> (StatusCode, &'static str) {
@@ -71,14 +85,19 @@ fn response(status: StatusCode, text: Bytes) -> Response<Full<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::super::in_force::Standing;
+    use super::super::query::Store;
     use super::*;
+    use crate::telemetry::metrics::Metrics;
 
     #[test]
     fn a_store_that_recovers_does_not_hide_a_queue_that_cannot_be_read() {
         let flag = |value| Arc::new(AtomicBool::new(value));
         let in_force = InForce::new(Standing::nothing());
-        let readiness =
-            Readiness { healthy: flag(true), readable: flag(true), stopping: flag(false), in_force };
+        let home = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(home.path()).unwrap());
+        let scrape = Scrape::new(Metrics::new(), store, Arc::clone(&in_force), &Arc::default());
+        let (healthy, readable, stopping) = (flag(true), flag(true), flag(false));
+        let readiness = Readiness { healthy, readable, stopping, in_force, scrape };
         assert_eq!(readiness.ready().0, StatusCode::OK);
         readiness.healthy.store(false, Ordering::Relaxed);
         assert!(readiness.ready().1.contains("stored"));

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::deployment::Function;
 use crate::function::{Level, Log};
+use crate::telemetry::Shown;
 
 /// The target of these lines, for `log.level`: "info,function=debug".
 const TARGET: &str = "function";
@@ -16,6 +17,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct Chatter(Vec<Voice>);
 
+/// What a call is about.
+pub(super) struct About<'a> {
+    pub(super) event: &'a str,
+    pub(super) source: &'a str,
+    pub(super) trigger: &'a str,
+}
+
 /// One function's.
 #[derive(Default)]
 struct Voice {
@@ -27,12 +35,12 @@ struct Voice {
 }
 
 impl Chatter {
-    /// `index` is the function's in its deployment; `log` is of one call, for the event with this id.
+    /// `index` is the function's in its deployment; `log` is of one call.
     pub(super) fn say(
         &mut self,
         index: usize,
         Function { name: function, log_rate, .. }: &Function,
-        event: &str,
+        about: &About<'_>,
         log: &Log,
     ) {
         if log.lines.is_empty() && log.dropped == 0 {
@@ -49,7 +57,7 @@ impl Chatter {
         let now = Instant::now();
         for line in log.lines.iter().filter(|line| is_wanted(line.level)) {
             if voice.may_speak(*log_rate, now) {
-                write(line.level, function, event, &line.text);
+                write(line.level, function, about, &line.text);
             }
         }
         voice.dropped = voice.dropped.saturating_add(log.dropped);
@@ -102,13 +110,19 @@ fn is_wanted(level: Level) -> bool {
     }
 }
 
-fn write(level: Level, function: &str, event: &str, text: &str) {
+fn write(level: Level, function: &str, about: &About<'_>, text: &str) {
+    let (event, source, trigger) = (Shown(about.event), Shown(about.source), about.trigger);
+    macro_rules! write {
+        ($line:ident) => {
+            tracing::$line!(target: TARGET, function, %event, %source, trigger, "{text}")
+        };
+    }
     match level {
-        Level::Error => tracing::error!(target: TARGET, function, event, "{text}"),
-        Level::Warn => tracing::warn!(target: TARGET, function, event, "{text}"),
-        Level::Info => tracing::info!(target: TARGET, function, event, "{text}"),
-        Level::Debug => tracing::debug!(target: TARGET, function, event, "{text}"),
-        Level::Trace => tracing::trace!(target: TARGET, function, event, "{text}"),
+        Level::Error => write!(error),
+        Level::Warn => write!(warn),
+        Level::Info => write!(info),
+        Level::Debug => write!(debug),
+        Level::Trace => write!(trace),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::config::{self, Config, DeadLetterTo, Endpoint, Format, Price, Setting
 use crate::dispatch::{Flow, Hold, Policy, Table, Trip};
 use crate::event::Uid;
 use crate::function::{Module, Pooled, Upkeep};
+use crate::telemetry::metrics::{Metrics, Place};
 use crate::trigger::Routes;
 
 #[derive(Debug, Default)]
@@ -32,6 +33,9 @@ pub struct Trigger {
     pub dead_letter: DeadLetterTo,
     /// It hands over dead letters, to whom no reply is taken from.
     pub is_forward: bool,
+    /// Of its numbers, and of those of whom it calls.
+    pub place: Place,
+    pub called: Place,
 }
 
 #[derive(Debug)]
@@ -82,6 +86,8 @@ pub struct Function {
     pub log_rate: u32,
     /// `None`: it runs as often at a time as there are executors.
     pub permits: Option<Permits>,
+    /// Of its numbers.
+    pub place: Place,
 }
 
 /// The names of a trigger that is gone, and of its function.
@@ -104,6 +110,8 @@ impl Deployment {
             subscriber: subscriber(trigger, settings),
             dead_letter: trigger.dead_letter,
             is_forward: config.forwards.iter().any(|forward| forward.uid == trigger.uid),
+            place: Place::default(),
+            called: Place::default(),
         });
         let functions = config.functions.iter().zip(modules).map(|(function, module)| Function {
             name: format!("{}/{}", function.namespace, function.name),
@@ -113,6 +121,7 @@ impl Deployment {
             pooled: Pooled { module: Arc::clone(module), upkeep: Upkeep::of(&function.upkeep, settings) },
             log_rate: function.limits.log_rate.unwrap_or(settings.function_log_rate),
             permits: function.upkeep.concurrency.map(Permits::new),
+            place: Place::default(),
         });
         Deployment { triggers: triggers.collect(), functions: functions.collect(), gone: BTreeMap::new() }
     }
@@ -141,6 +150,19 @@ impl Deployment {
     pub fn name_of(&self, trigger: Uid) -> String {
         let there = self.triggers.iter().find(|other| other.uid == trigger);
         there.map_or_else(|| self.gone(trigger).trigger, |trigger| trigger.name.clone())
+    }
+
+    /// The same, counted under its names.
+    pub fn counted(mut self, metrics: &Metrics) -> Deployment {
+        for function in &mut self.functions {
+            function.place = metrics.functions.place(&function.name);
+        }
+        for index in 0..self.triggers.len() {
+            let called = metrics.functions.place(self.subscriber(&self.triggers[index]));
+            let trigger = &mut self.triggers[index];
+            (trigger.place, trigger.called) = (metrics.triggers.place(&trigger.name), called);
+        }
+        self
     }
 
     /// By their uid, which is what stands where the names are not known.

@@ -11,6 +11,7 @@ use super::backlog::{Backlog, Work};
 use super::deployment::Deployment;
 use super::direct::Requests;
 use super::executor::{Attempted, Done, Job};
+use super::meter::Meter;
 use super::report::{self, Left, Report};
 use super::scribe::{Batch, Settled};
 use crate::dispatch::{Core, Counts, Effect, Input, Keys, Progress, Stub, Table, Traffic};
@@ -121,6 +122,7 @@ pub struct Dispatcher {
     committed_events: u64,
     commit_due: Instant,
     draining: Option<Draining>,
+    meter: Meter,
 }
 
 #[derive(Debug)]
@@ -137,6 +139,7 @@ impl Dispatcher {
         queue: Uid,
         begun: Begun,
         channels: Channels,
+        meter: Meter,
     ) -> Dispatcher {
         let mut dispatcher = Dispatcher {
             keys: core.keys(),
@@ -156,6 +159,7 @@ impl Dispatcher {
             committed_events: 0,
             commit_due: Instant::now(),
             draining: None,
+            meter,
         };
         let Begun { progress, ended, parked } = begun;
         let parked = stubs(parked, &dispatcher.keys, dispatcher.clock);
@@ -172,6 +176,7 @@ impl Dispatcher {
             self.hand_over();
             self.commit();
             self.write();
+            self.meter.look(&self.core);
             if let Some(drained) = self.drained() {
                 return drained;
             }
@@ -272,10 +277,12 @@ impl Dispatcher {
                         self.jobs.push(&self.deployment, job);
                     }
                 }
-                Effect::Journal { delivery, report, .. } if self.direct.has(report.position()) => {
+                Effect::Journal { delivery, report, fate } if self.direct.has(report.position()) => {
+                    self.meter.attempted(&report, &fate);
                     self.unwritten.attempts.push(self.direct.attempted(delivery, report));
                 }
                 Effect::Journal { delivery, report, fate } => {
+                    self.meter.attempted(&report, &fate);
                     self.unwritten.attempts.push(report.settle(delivery, fate, now));
                 }
                 Effect::Park { delivery, parked } => {
@@ -343,6 +350,7 @@ impl Dispatcher {
         self.committed_events = self.core.counts().settled;
         if progress != self.committed {
             self.committed = progress.clone();
+            self.meter.committed();
             self.unwritten.progress = Some(progress);
         }
     }

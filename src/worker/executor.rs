@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, at, never, select_biased};
 
 use super::backlog::Work;
-use super::chatter::Chatter;
+use super::chatter::{About, Chatter};
 use super::deployment::Deployment;
 use super::desk::{Desk, Seat};
 use super::permit::Permit;
@@ -17,6 +17,7 @@ use super::spares::Spares;
 use crate::dispatch::{Input, Key, Outcome, Reason};
 use crate::event::{Envelope, Event, Uid, structured};
 use crate::function::{Answer, BadOutput, Called, Failure, FunctionIndex, Pool, answer};
+use crate::telemetry::metrics::Busy;
 
 /// A delivery to run.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Done {
     pub permit: Option<Permit>,
 }
 
+/// Nearly all of them are over: a box would be an allocation for each.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Attempted {
     Over(Key, Outcome, Report),
@@ -91,6 +94,7 @@ pub struct Executor {
     pool: Pool,
     deployment: Arc<Deployment>,
     chatter: Chatter,
+    busy: Busy,
     /// Of how many executors it is which: they share what instances are to be there before the first event.
     share: Option<(usize, usize)>,
     desk: Rc<Desk>,
@@ -100,12 +104,18 @@ pub struct Executor {
 
 impl Executor {
     pub fn new(pool: Pool, deployment: Arc<Deployment>, chatter: Chatter) -> Executor {
-        Executor { pool, deployment, chatter, share: None, desk: Rc::default(), kept: Duration::ZERO }
+        let busy = Busy::default();
+        Executor { pool, deployment, chatter, busy, share: None, desk: Rc::default(), kept: Duration::ZERO }
     }
 
     /// One of so many, each with a share of the instances that are there beforehand.
     pub fn sharing(self, number: usize, of: usize) -> Executor {
         Executor { share: Some((number, of)), ..self }
+    }
+
+    /// Says what it runs there.
+    pub fn counted(self, busy: Busy) -> Executor {
+        Executor { busy, ..self }
     }
 
     /// Gives it a desk, and those who take its seat when a call takes long.
@@ -217,9 +227,12 @@ impl Executor {
         let function_name = &deployment.functions[index].short;
         // A defect of ours in one attempt must not take the other deliveries with it: it counts as failed.
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            let called = self.pool.call(function, input);
             let of = &deployment.functions[index];
-            self.chatter.say(index, of, &event.id, &called.log);
+            self.busy.begin(of.place);
+            let called = self.pool.call(function, input);
+            self.busy.end();
+            let about = About { event: &event.id, source: &event.source, trigger: &trigger.name };
+            self.chatter.say(index, of, &about, &called.log);
             let measured = Measured::of(&called);
             self.kept += measured.wall + measured.init.unwrap_or_default();
             let result = result(called, function_name, delivery);

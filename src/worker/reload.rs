@@ -12,6 +12,7 @@ use super::deployment::{self, Deployment};
 use super::dispatcher::Request;
 use super::errand::Replays;
 use super::in_force::{InForce, Refused, Standing};
+use super::scrape::Scrape;
 use super::selection;
 use super::set::{Digest, Problems, Set};
 use super::told::Secrets;
@@ -33,6 +34,7 @@ pub struct Reload {
     pub in_force: Arc<InForce>,
     pub brokers: Brokers,
     pub dispatcher: Sender<Request>,
+    pub scrape: Arc<Scrape>,
 }
 
 /// Why a set did not take effect.
@@ -55,8 +57,9 @@ impl Reload {
         if change.compiled > 0 {
             function::give_back();
         }
-        let deployment =
-            Arc::new(Deployment::of(&set.config, &modules, &self.settings).after(&self.deployment));
+        let deployment = Deployment::of(&set.config, &modules, &self.settings).after(&self.deployment);
+        let deployment = Arc::new(deployment.counted(&self.scrape.metrics));
+        self.scrape.metrics.compiles.share(change.compiled as u64);
         let table = deployment::table(&set.config, &self.settings);
         // What is taken in from here on may be owed to each of them.
         selection::note(&self.settings.data_dir, &set.config, 0).map_err(|why| Failed::Wrong(vec![why]))?;
@@ -71,6 +74,7 @@ impl Reload {
         self.in_force.replace(standing);
         self.config = set.config.clone();
         self.secrets = set.secrets.clone();
+        self.scrape.follow(&deployment);
         self.deployment = deployment;
         tracing::info!(
             set = %set.digest,
@@ -90,6 +94,7 @@ impl Reload {
     }
 
     pub fn refuse(&self, set: Digest, problems: Problems) {
+        self.scrape.metrics.refused_reloads.share(1);
         for problem in &problems {
             tracing::error!(%problem, "a mistake in what has changed");
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use super::attempt::{Attempt, Buried, Made, Now};
 use super::deployment::Deployment;
@@ -18,6 +19,9 @@ use crate::function::Failure;
 use crate::journal::{Entry, Reply};
 use crate::sink::dead_letter::DeadLetter;
 use crate::source::direct;
+use crate::telemetry::Shown;
+use crate::telemetry::limit::Limit;
+use crate::telemetry::metrics::Attempted;
 use crate::time::{Moment, unix_nanos};
 
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub struct Report {
     /// Set if the attempt did not succeed; what a dead letter is made of.
     failure: Option<Box<Failed>>,
     ended: u64,
+    measured: Attempted,
 }
 
 /// Why an attempt failed, and what a server said of it.
@@ -120,6 +125,17 @@ pub(super) fn report(
         replies: replies.iter().map(|reply| Reply { id: &reply.id, ty: &reply.ty }).collect(),
         fenced: false,
     };
+    let attempted = Attempted {
+        trigger: trigger.place,
+        function: trigger.called,
+        outcome: entry.outcome,
+        reason: entry.reason,
+        wall_ns,
+        init_ns: entry.init_ns,
+        fuel: entry.fuel,
+        bytes_in: entry.bytes_in,
+        bytes_out: entry.bytes_out,
+    };
     let mut bytes = Vec::with_capacity(320);
     entry.encode(&mut bytes);
     let hops = hops(&event) - 1;
@@ -142,10 +158,20 @@ pub(super) fn report(
         let job = Job { envelope: job.envelope.clone(), ..*job };
         Box::new(Failed { failure, said, job, delivery, deployment: Arc::clone(deployment) })
     });
-    Report { position: job.envelope.position, made, failure, ended }
+    Report { position: job.envelope.position, made, failure, ended, measured: attempted }
 }
 
 impl Report {
+    /// The attempt in numbers.
+    pub(super) fn measured(&self) -> &Attempted {
+        &self.measured
+    }
+
+    /// When it ended, in nanoseconds since 1970.
+    pub(super) fn ended(&self) -> u64 {
+        self.ended
+    }
+
     /// Why the attempt did not succeed.
     pub(super) fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref().map(|failed| &failed.failure)
@@ -224,6 +250,20 @@ pub fn given_up(deployment: &Deployment, delivery: Key, left: &Left) -> Attempt 
 
 pub(super) const GONE: &str = "its trigger is not configured any more";
 
+/// Each event can cause one.
+static BURIED: Limit = Limit::new("dead letter", 20);
+
+/// How often the log says what was left out of it.
+const TOLD: Duration = Duration::from_secs(5);
+
+/// Tells of lines that were left out of the log, where no other line did.
+pub(super) async fn tell_suppressed(mut stop: watch::Receiver<bool>) {
+    while tokio::time::timeout(TOLD, stop.wait_for(|stop| *stop)).await.is_err() {
+        BURIED.tell();
+    }
+    BURIED.tell();
+}
+
 fn wall(moment: Moment) -> Now {
     Now { moment, wall: unix_nanos() }
 }
@@ -233,15 +273,17 @@ impl Failed {
         let Failed { failure, said, job, deployment, .. } = &self;
         let trigger = &deployment.triggers[job.trigger as usize];
         let event = job.envelope.event();
-        tracing::warn!(
-            event = %event.id,
-            source = %event.source,
-            trigger = %trigger.name,
-            attempts = job.attempt,
-            reason = failure.reason.as_str(),
-            message = %failure.message,
-            "dead letter"
-        );
+        if BURIED.admits() {
+            tracing::warn!(
+                event = %Shown(&event.id),
+                source = %Shown(&event.source),
+                trigger = %trigger.name,
+                attempts = job.attempt,
+                reason = failure.reason.as_str(),
+                failure = %Shown(&failure.message),
+                "dead letter"
+            );
+        }
         match trigger.dead_letter {
             DeadLetterTo::Broker(broker) | DeadLetterTo::Forward(broker) if hops(&event) > 1 => {
                 Buried::Sent(broker, as_event(deployment, job, failure, said.as_deref()))

@@ -18,6 +18,7 @@ use crate::event::{Envelope, Epoch, Uid};
 use crate::sink::parking::Label;
 use crate::source::{Accepted, Refused};
 use crate::store::shelf::ShelfError;
+use crate::telemetry::metrics::Metrics;
 use crate::time::unix_nanos;
 
 /// What the loop wants written: attempts, what became of them, and how far the queue is settled.
@@ -74,6 +75,7 @@ pub struct Scribe {
     pub errands: Receiver<Commission>,
     /// What dead letters can be replayed to.
     pub in_force: Arc<InForce>,
+    pub metrics: Arc<Metrics>,
 }
 
 /// An errand, and who waits for it.
@@ -105,12 +107,24 @@ struct Group {
     errand: Option<(Sender<Moved>, Moved)>,
     messages: usize,
     bytes: usize,
+    tally: Tally,
+}
+
+/// What a group commit adds to the numbers once it is durable.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    events: u64,
+    event_bytes: u64,
+    entries: u64,
+    entry_bytes: u64,
 }
 
 impl Scribe {
     /// Runs until both channels are closed and everything is on disk.
     pub fn run(mut self, intake: &Receiver<Accepted>, batches: &Receiver<Batch>, answers: &Answers) {
         let (mut intake_open, mut batches_open) = (true, true);
+        // What an earlier worker left counts from now.
+        self.begin();
         let (errands, mut errands_open) = (self.errands.clone(), true);
         while intake_open || batches_open {
             // Also after the last commit and while nothing comes: room that came free makes the worker ready again.
@@ -163,6 +177,13 @@ impl Scribe {
         given_back(self.archive.rest());
     }
 
+    fn begin(&self) {
+        let (queue, end) = (&self.metrics.queue, self.archive.queue.next());
+        queue.end.set(end);
+        queue.timeline.note(end, unix_nanos());
+        self.metrics.store.dead_letters.set(self.archive.dead_letters.shelf().live());
+    }
+
     /// Why no new events may come in just now.
     fn refusal(&mut self) -> Option<Refused> {
         if self.archive.is_full() {
@@ -173,6 +194,7 @@ impl Scribe {
 
     fn take(&mut self, accepted: Accepted, refusal: Option<Refused>, group: &mut Group) {
         if let Some(refused) = refusal {
+            self.refused(refused);
             // The publisher may be gone; it then learns nothing, and has no 202.
             let _ = accepted.answer.send(Err(refused));
             return;
@@ -180,6 +202,8 @@ impl Scribe {
         for record in &accepted.records {
             self.archive.accept(accepted.broker, record);
             group.bytes += record.len();
+            group.tally.events += 1;
+            group.tally.event_bytes += record.len() as u64;
         }
         group.accepted.push(accepted.answer);
         group.messages += 1;
@@ -189,6 +213,8 @@ impl Scribe {
         for attempt in batch.attempts {
             group.bytes += attempt.bytes();
             group.messages += 1;
+            group.tally.entries += u64::from(!attempt.entry.is_empty());
+            group.tally.entry_bytes += attempt.entry.len() as u64;
             self.archive.push(attempt);
         }
         group.fetches.extend(batch.fetches);
@@ -220,8 +246,10 @@ impl Scribe {
             self.archive.settle(progress);
         }
         loop {
+            let begun = Instant::now();
             match self.archive.write() {
                 Ok(written) => {
+                    self.count(&group.tally, begun);
                     for answer in accepted {
                         let _ = answer.send(Ok(()));
                     }
@@ -249,11 +277,38 @@ impl Scribe {
                     let wait = backoff.next_backoff().unwrap_or(LONGEST_WAIT);
                     tracing::error!(%error, retry_in_ms = wait.as_millis() as u64, "the store failed");
                     for answer in accepted.drain(..) {
+                        self.refused(Refused::Store);
                         let _ = answer.send(Err(Refused::Store));
                     }
                     refuse(intake, Instant::now() + wait);
                 }
             }
+        }
+    }
+
+    fn refused(&self, refused: Refused) {
+        let store = &self.metrics.store;
+        match refused {
+            Refused::QueueFull => &store.queue_full,
+            Refused::DiskFull => &store.disk_full,
+            Refused::Store | Refused::Busy | Refused::Stopping => &store.failed,
+        }
+        .add(1);
+    }
+
+    /// All of it is durable.
+    fn count(&self, tally: &Tally, begun: Instant) {
+        let Metrics { store, queue, .. } = &*self.metrics;
+        store.writes.observe(begun.elapsed().as_nanos() as u64);
+        store.events.add(tally.events);
+        store.event_bytes.add(tally.event_bytes);
+        store.entries.add(tally.entries);
+        store.entry_bytes.add(tally.entry_bytes);
+        store.dead_letters.set(self.archive.dead_letters.shelf().live());
+        let end = self.archive.queue.next();
+        if end != queue.end.get() {
+            queue.end.set(end);
+            queue.timeline.note(end, unix_nanos());
         }
     }
 

@@ -15,6 +15,7 @@ use super::desk::{Desk, Lent, Loan};
 use super::executor::Executor;
 use super::tasks;
 use crate::function::{self, Engine, Pool, Pooled};
+use crate::telemetry::metrics::Metrics;
 
 /// How long one waits to be needed again.
 const IDLE: Duration = Duration::from_secs(60);
@@ -22,6 +23,7 @@ const IDLE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Spares {
     engine: Arc<Engine>,
+    metrics: Arc<Metrics>,
     most: usize,
     /// Those that are there, at a seat or not.
     threads: AtomicUsize,
@@ -35,11 +37,11 @@ pub struct Spares {
 
 impl Spares {
     /// They go when the sender is dropped.
-    pub fn new(engine: Arc<Engine>, most: usize) -> (Arc<Spares>, Sender<()>) {
+    pub fn new(engine: Arc<Engine>, metrics: Arc<Metrics>, most: usize) -> (Arc<Spares>, Sender<()>) {
         let (lend, borrow) = bounded(0);
         let (close, closed) = bounded(0);
         let (threads, handles) = (AtomicUsize::new(0), Mutex::default());
-        (Arc::new(Spares { engine, most, threads, handles, lend, borrow, closed }), close)
+        (Arc::new(Spares { engine, metrics, most, threads, handles, lend, borrow, closed }), close)
     }
 
     /// Hands a seat to one who waits. Where none does, one is started, for when it is asked for again.
@@ -82,7 +84,8 @@ impl Spares {
         let nothing = Arc::new(Deployment::default());
         let pool = Pool::new(&self.engine, std::iter::empty::<Pooled>());
         let desk = Rc::new(Desk::default());
-        let mut executor = Executor::new(pool, nothing, Chatter::default());
+        let executor = Executor::new(pool, nothing, Chatter::default());
+        let mut executor = executor.counted(self.metrics.busy());
         executor.at(Rc::clone(&desk), Arc::clone(self));
         loop {
             select_biased! {

@@ -27,9 +27,12 @@ use super::in_force::{InForce, Standing};
 use super::last_good::LastGood;
 use super::listener;
 use super::lock::Lock;
+use super::meter::Meter;
 use super::query::Store;
 use super::recovery::Recovered;
 use super::reload::{self, Reload};
+use super::report;
+use super::scrape::Scrape;
 use super::scribe::{Answers, Disk, Scribe};
 use super::selection;
 use super::set;
@@ -44,6 +47,7 @@ use crate::function::{self, Engine, Pool};
 use crate::source::http::{self, HttpSource};
 use crate::source::queue::QueueSource;
 use crate::source::{Brokers, Direct, Intake, Reception};
+use crate::telemetry::metrics::Metrics;
 use crate::time::unix_nanos;
 
 /// Requests that may wait for the scribe at once.
@@ -115,7 +119,8 @@ impl Worker {
         let (config, digest) = (set.config.clone(), set.digest);
         let store = Store::open_within(data, settings.queue_max_bytes.0, settings.journal_max_bytes.0);
         let store = Arc::new(store.map_err(|e| StartError(e.to_string()))?);
-        let deployment = Arc::new(Deployment::of(&config, modules, settings));
+        let metrics = Metrics::new();
+        let deployment = Arc::new(Deployment::of(&config, modules, settings).counted(&metrics));
         let table = deployment::table(&config, settings);
         let limits = archive::Limits {
             queue_bytes: settings.queue_max_bytes.0,
@@ -180,7 +185,8 @@ impl Worker {
         let in_force = InForce::new(Standing { is_last_good, refused, ..standing });
         let brokers = Brokers::new(broker_paths(&config));
 
-        let (spares, close_spares) = Spares::new(Arc::clone(&engine), settings.spare_executors as usize);
+        let most = settings.spare_executors as usize;
+        let (spares, close_spares) = Spares::new(Arc::clone(&engine), Arc::clone(&metrics), most);
         let mut others = Vec::new();
         let mut jobs_senders = Vec::new();
         let mut ready = Vec::new();
@@ -189,11 +195,12 @@ impl Worker {
             let engine = Arc::clone(&engine);
             let (deployment, spares) = (Arc::clone(&deployment), Arc::clone(&spares));
             let seat = Seat { number, jobs, done: done_sender.clone() };
+            let busy = metrics.busy();
             let (warmed, warm) = bounded(1);
             others.push(tasks::thread_with(function::STACK, &format!("executor-{number}"), move || {
                 let pool = Pool::new(&engine, deployment.pooled());
                 let executor = Executor::new(pool, deployment, Chatter::default());
-                let mut executor = executor.sharing(number, executors);
+                let mut executor = executor.sharing(number, executors).counted(busy);
                 executor.at(Rc::new(Desk::own(seat)), spares);
                 let prewarmed = executor.prewarm();
                 let failed = prewarmed.is_err();
@@ -221,6 +228,7 @@ impl Worker {
             unread: Vec::new(),
             errands,
             in_force: Arc::clone(&in_force),
+            metrics: Arc::clone(&metrics),
         };
         let source = QueueSource::open(Arc::clone(&store.queue), queue_uid, progress.watermark)
             .map_err(|e| failed("the queue can't be read", e))?;
@@ -252,6 +260,7 @@ impl Worker {
             queue_uid,
             Begun { progress, ended, parked },
             channels,
+            Meter::new(Arc::clone(&metrics), queue_uid),
         );
         let dispatcher = tasks::thread("dispatcher", move || dispatcher.run());
 
@@ -267,15 +276,24 @@ impl Worker {
                 farewell,
                 silence: settings.http_header_timeout + settings.http_request_timeout,
             };
+            let metrics = Arc::clone(&metrics);
             move |stop| {
                 listener::serve(http_listener, limits, stop, move |request| {
-                    Arc::clone(&source).handle(request)
+                    let (source, metrics) = (Arc::clone(&source), Arc::clone(&metrics));
+                    async move {
+                        let response = source.handle(request).await;
+                        metrics.requests.answered(response.status().as_u16());
+                        response
+                    }
                 })
             }
         });
+        let compiled = modules.iter().filter(|module| module.origin() != function::Origin::Cached).count();
+        metrics.compiles.share(compiled as u64);
+        let scrape = Scrape::new(metrics, Arc::clone(&store), Arc::clone(&in_force), &deployment);
         let mut answering = vec![Server::start({
             let (stopping, in_force) = (Arc::clone(&stopping), Arc::clone(&in_force));
-            let readiness = Readiness { healthy, readable, stopping, in_force };
+            let readiness = Readiness { healthy, readable, stopping, in_force, scrape: Arc::clone(&scrape) };
             let limits = listener::Limits {
                 connections: 64,
                 header_timeout: settings.http_header_timeout,
@@ -295,6 +313,7 @@ impl Worker {
             let console = Console { store, dispatcher, scribe: errands_sender, in_force };
             move |stop| console.serve(listener, stop)
         }));
+        answering.push(Server::start(report::tell_suppressed));
         reload::say_idle(&config);
         let reload = Reload {
             engine: Arc::clone(&engine),
@@ -306,6 +325,7 @@ impl Worker {
             in_force: Arc::clone(&in_force),
             brokers,
             dispatcher: requests_sender.clone(),
+            scrape,
         };
         let watch = Watch::new(places, settings.reload_interval, reload, last_good, choice.begun());
         others.push(tasks::thread_with(function::STACK, "watch", move || watch.run(&looks)));

@@ -72,7 +72,8 @@ impl Running {
         let ready = eventually("the worker starts", || {
             // The process first: what it logged before it ended is then there to be read.
             let over = running.child.try_wait().unwrap().is_some();
-            said(&running.log(), "ready for events").map(Some).or(over.then_some(None))
+            let log = running.log();
+            said(&log, "ready for events").or_else(|| ready_in_text(&log)).map(Some).or(over.then_some(None))
         });
         let Some(ready) = ready else { return Err(running.wait()) };
         let address = |name: &str| ready[name].as_str().unwrap().parse().unwrap();
@@ -186,6 +187,13 @@ fn spawn(home: &Home, options: &[&str], log: &Path) -> Child {
     command.args(["--set", "log.format=json"]).args(options);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(log).unwrap());
     command.spawn().unwrap()
+}
+
+/// The same from a log that is not JSON.
+fn ready_in_text(log: &str) -> Option<Value> {
+    let (_, fields) = log.lines().find_map(|line| line.split_once(" ready for events "))?;
+    let field = |name| fields.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    Some(serde_json::json!({"http": field("http")?, "admin": field("admin")?}))
 }
 
 fn said(log: &str, message: &str) -> Option<Value> {

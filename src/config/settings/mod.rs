@@ -151,7 +151,7 @@ settings! {
     http_token: Option<SecretRef> = "http.token", "", ""..="", "the bearer token that requests must carry";
     http_allowed_origins: Names = "http.allowed-origins", "", ""..="",
         "who is allowed to send by the web hooks' handshake (OPTIONS), as it names itself in WebHook-Request-Origin; `*`: anyone";
-    admin_address: SocketAddr = "admin.address", "127.0.0.1:9090", ""..="", "where /healthz and /readyz are served";
+    admin_address: SocketAddr = "admin.address", "127.0.0.1:9090", ""..="", "where /healthz, /readyz and /metrics are served";
     reload_interval: Duration = "reload.interval", "1s", "0s"..="24h",
         "how often documents and modules are looked at for changes; 0s: only at a SIGHUP";
     executors: u32 = "executors", "0", "0"..="1024", "threads that run functions; 0: one per core";
