@@ -38,6 +38,8 @@ pub struct Failed {
     pub outcome: Outcome,
     pub reason: Reason,
     pub message: String,
+    /// When an HTTP subscriber wants to be asked again.
+    pub retry_after: Option<Duration>,
 }
 
 /// The sending end; cloned for every listener.

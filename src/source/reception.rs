@@ -100,7 +100,7 @@ impl Taken {
 /// The status says whether it is worth sending again: to a Knative source 422 is not, the others are.
 impl From<Failed> for Refusal {
     fn from(failed: Failed) -> Refusal {
-        let Failed { trigger, outcome, reason, message } = failed;
+        let Failed { trigger, outcome, reason, message, retry_after } = failed;
         let status = match outcome {
             Outcome::Permanent => StatusCode::UNPROCESSABLE_ENTITY,
             Outcome::TimedOut => StatusCode::GATEWAY_TIMEOUT,
@@ -108,7 +108,12 @@ impl From<Failed> for Refusal {
             Outcome::Retryable | Outcome::Succeeded => StatusCode::SERVICE_UNAVAILABLE,
         };
         let about = [("kne-weiroutcome", outcome.as_str()), ("kne-weirreason", reason.as_str())];
-        Refusal::new(status, format!("{trigger}: {outcome} ({reason}): {message}")).about(about)
+        let message = format!("{trigger}: {outcome} ({reason}): {message}");
+        match retry_after {
+            Some(wait) => Refusal::later(status, message, wait),
+            None => Refusal::new(status, message),
+        }
+        .about(about)
     }
 }
 
@@ -159,8 +164,10 @@ mod tests {
         let retried = |status: u16| matches!(status, 404 | 408 | 409 | 429 | 500..);
         for &outcome in Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Succeeded) {
             let (trigger, message) = ("default/t".to_owned(), "no".to_owned());
-            let refusal = Refusal::from(Failed { trigger, outcome, reason: Reason::Guest, message });
-            let response = refusal.into_response();
+            let retry_after = Some(std::time::Duration::from_secs(7));
+            let failed = Failed { trigger, outcome, reason: Reason::Guest, message, retry_after };
+            let response = Refusal::from(failed).into_response();
+            assert_eq!(response.headers()["retry-after"], "7");
             assert_eq!(retried(response.status().as_u16()), outcome.retries(), "{outcome}");
             assert_eq!(response.headers()["kne-weiroutcome"], outcome.as_str());
         }

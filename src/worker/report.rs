@@ -195,10 +195,11 @@ impl Report {
         let result = match failure {
             None => Ok(made.replies.into_iter().map(|(_, record)| record).collect()),
             Some(failed) => {
-                let Failed { failure, job, deployment, .. } = *failed;
+                let Failed { failure, said, job, deployment, .. } = *failed;
+                let retry_after = said.and_then(|said| said.retry_after);
                 let trigger = deployment.triggers[job.trigger as usize].name.clone();
                 let Failure { outcome, reason, message } = failure;
-                Err(direct::Failed { trigger, outcome, reason, message })
+                Err(direct::Failed { trigger, outcome, reason, message, retry_after })
             }
         };
         (attempt, result)

@@ -78,6 +78,47 @@ fn a_failure_is_told_by_its_status_and_is_the_sender_s() {
     assert!(home.succeeded("default/replies").is_empty(), "no reply of what failed counts");
 }
 
+/// Answers all that it is asked with that, and nothing else.
+fn server(answer: &'static str) -> std::net::SocketAddr {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            // The events of these tests come in one piece.
+            let _ = stream.read(&mut [0; 16_384]);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_remote_subscriber_answers_through_the_worker() {
+    let reply = server(
+        "HTTP/1.1 200 OK\r\nce-specversion: 1.0\r\nce-id: far\r\nce-source: /far\r\nce-type: replied\r\n\
+         content-length: 2\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{}",
+    );
+    let busy = server(
+        "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    );
+    let home = home();
+    let mut documents = std::fs::read_to_string(home.documents()).unwrap();
+    for (ty, address) in [("far", reply), ("far-busy", busy)] {
+        documents += &format!(
+            "---\napiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {{name: {ty}}}\nspec:\n  broker: default\n  \
+             filter: {{attributes: {{type: {ty}}}}}\n  subscriber: {{uri: 'http://{address}/'}}\n"
+        );
+    }
+    home.write("documents.yaml", documents.as_bytes());
+    let running = start(&home, &[]);
+    let response = post(&running, "far", "1");
+    assert_eq!((response.status, response.header("ce-id")), (200, Some("far")), "{}", response.text());
+    assert_eq!(response.text(), "{}");
+    let response = post(&running, "far-busy", "2");
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("7")), "{}", response.text());
+}
+
 #[test]
 fn a_request_that_comes_again_is_another_one() {
     let home = home();
