@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use weir::telemetry::metrics::TABLE;
+
 /// Every module at the top of src/, with its floor. An import goes strictly downward, or stays within its module.
 const FLOORS: [(&str, u32); 16] = [
     ("event", 0),
@@ -232,6 +234,24 @@ fn names_say_what_a_thing_is() {
         }
     }
     hold("no names that could mean anything:", broken);
+}
+
+#[test]
+fn every_metric_is_documented_and_comes_from_the_table() {
+    let page = include_str!("../docs/metrics.md");
+    let missing = TABLE.iter().filter(|row| !page.contains(&format!("| `{}", row.name)));
+    hold("docs/metrics.md is made from the table:", missing.map(|row| row.name.to_owned()).collect());
+    let mut broken = Vec::new();
+    for source in sources().iter().filter(|source| source.name() != "telemetry/metrics/table.rs") {
+        for (number, line) in source.code().filter(|(_, line)| line.contains("\"weir_")) {
+            // What a guest exports.
+            let exports = ["weir_abi", "weir_buffer", "weir_handle", "weir_panic"];
+            if !exports.iter().any(|export| line.contains(export)) {
+                broken.push(format!("{}:{number} {}", source.name(), line.trim()));
+            }
+        }
+    }
+    hold("a metric's name stands in the table alone:", broken);
 }
 
 #[test]

@@ -14,13 +14,14 @@ mod process;
 mod publisher;
 mod routing;
 mod sample;
+mod telemetry;
 mod whole;
 
 use meter::Table;
 
 type Part = (&'static str, fn(&Table));
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("codecs", codecs::measure),
     ("deciding", deciding::measure),
     ("routing", routing::measure),
@@ -29,6 +30,7 @@ const PARTS: [Part; 8] = [
     ("limits", limits::measure),
     ("disk", disk::measure),
     ("whole", whole::measure),
+    ("telemetry", telemetry::measure),
 ];
 
 fn main() {

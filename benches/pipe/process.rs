@@ -25,6 +25,11 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start(data: &Path, documents: &Path) -> Worker {
+        Worker::start_with(data, documents, &[])
+    }
+
+    /// With more settings.
+    pub(crate) fn start_with(data: &Path, documents: &Path, settings: &[&str]) -> Worker {
         let begun = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_weir"))
             .arg("run")
@@ -35,6 +40,7 @@ impl Worker {
             .args(["--set", "log.format=text", "--set", "log.level=info"])
             .arg("--set")
             .arg(format!("function.cache={}", sample::cache().display()))
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .env("NO_COLOR", "1")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -25,6 +25,15 @@ impl Uid {
             .digest()
     }
 
+    /// The trace of an event that brings none along.
+    pub fn of_trace(position: Position) -> Uid {
+        Block::new(TRACE)
+            .with(position.source.0.to_be_bytes())
+            .with(position.partition.to_be_bytes())
+            .with(position.offset.to_be_bytes())
+            .digest()
+    }
+
     /// The charge id: what billing counts once, whoever makes or repeats the attempt.
     pub fn of_charge(delivery: Uid, attempt: u32) -> Uid {
         Block::new(CHARGE).with(delivery.0.to_be_bytes()).with(attempt.to_be_bytes()).digest()
@@ -35,6 +44,7 @@ impl Uid {
 /// begins, with the length of its domain.
 const DELIVERY: u8 = 1;
 const CHARGE: u8 = 2;
+const TRACE: u8 = 3;
 
 /// Fields of fixed width, and no more than fit one block of the hash: one turn of it for what is made for each event.
 struct Block {

@@ -11,7 +11,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::in_force::InForce;
 use super::scrape::Scrape;
-use crate::telemetry::metrics::{Format, Metric};
+use crate::telemetry::metrics::{Format, Metric, Snapshot};
 
 /// What /readyz looks at.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Readiness {
         let (status, text) = match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, "ok\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => return self.answer(self.ready()),
-            (&Method::GET | &Method::HEAD, "/metrics") => return self.metrics(request.headers()),
+            (&Method::GET | &Method::HEAD, "/metrics") => return self.page(request.headers()),
             (_, "/healthz" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n"),
             _ => (StatusCode::NOT_FOUND, "here are /healthz, /readyz and /metrics\n"),
         };
@@ -46,12 +46,18 @@ impl Readiness {
         response(status, format!("{text}{}", self.in_force.standing()).into())
     }
 
-    fn metrics(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
-        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-        let format = Format::accepted(accept.unwrap_or_default());
+    /// All numbers at this moment.
+    pub(super) fn snapshot(&self) -> Snapshot {
         let mut snapshot = self.scrape.snapshot();
         snapshot.whole(Metric::Ready, &[], u64::from(self.ready().0 == StatusCode::OK));
-        let mut response = response(StatusCode::OK, format.write(&snapshot).into());
+        snapshot
+    }
+
+    fn page(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+        let format = Format::accepted(accept.unwrap_or_default());
+        let text = format.write(&self.snapshot());
+        let mut response = response(StatusCode::OK, text.into());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
         response
     }

@@ -13,7 +13,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use tokio::sync::mpsc;
 
 use super::backlog::Work;
-use super::deployment::{Deployment, Remote};
+use super::deployment::{Deployment, Remote, Trigger};
 use super::executor::{Attempted, HOPS, Job, Measured};
 use super::reply;
 use super::report::{self, Refused, report};
@@ -24,6 +24,7 @@ use crate::dispatch::{Outcome, Reason};
 use crate::event::binary::{Message, encode_http};
 use crate::event::{Event, Uid, Value, mode, structured};
 use crate::function::Failure;
+use crate::telemetry::trace::Context;
 
 /// Destinations whose authorities differ have connections of their own; so many kinds are kept.
 const TRUSTS: usize = 64;
@@ -84,7 +85,10 @@ impl Courier {
         let delivery = Uid::of_delivery(job.envelope.position, trigger.uid, job.replay);
         let mut measured = Measured::default();
         let mut bytes_in = 0;
-        let answer = match request(remote, job, trigger.namespace()) {
+        let context = deployment.sampling.map(|sampling| {
+            sampling.context(&job.envelope.event(), job.envelope.position, delivery, job.attempt)
+        });
+        let answer = match request(trigger, remote, job, context.as_ref()) {
             Err(failure) => Err(Refused::from(failure)),
             Ok((request, length)) => {
                 bytes_in = length;
@@ -168,7 +172,12 @@ impl Drop for Owed {
 }
 
 /// What is sent, and how much.
-fn request(remote: &Remote, job: &Job, namespace: &str) -> Result<(Request<Full<Bytes>>, usize), Failure> {
+fn request(
+    trigger: &Trigger,
+    remote: &Remote,
+    job: &Job,
+    context: Option<&Context>,
+) -> Result<(Request<Full<Bytes>>, usize), Failure> {
     let mut event = job.envelope.event();
     // A subscriber may be a broker, this worker's own too: a loop over HTTP ends as one of replies does.
     let hops = report::hops(&event) - 1;
@@ -176,6 +185,10 @@ fn request(remote: &Remote, job: &Job, namespace: &str) -> Result<(Request<Full<
         return Err(report::looping());
     }
     event.set_extension(HOPS, Value::Integer(hops));
+    // A dead letter is handed over as it was.
+    if let Some(context) = context.filter(|_| !trigger.is_forward) {
+        context.mark(&mut event);
+    }
     let binary = match remote.format {
         Format::Binary => binary(&event),
         Format::Json => None,
@@ -183,8 +196,19 @@ fn request(remote: &Remote, job: &Job, namespace: &str) -> Result<(Request<Full<
     let (mut headers, body) = binary.unwrap_or_else(|| in_json(&event));
     headers.insert(HeaderName::from_static("prefer"), HeaderValue::from_static("reply"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))));
-    if let Ok(namespace) = HeaderValue::from_str(namespace) {
+    if let Ok(namespace) = HeaderValue::from_str(trigger.namespace()) {
         headers.insert(HeaderName::from_static("kn-namespace"), namespace);
+    }
+    if let Some(context) = context {
+        let said = [
+            ("traceparent", Some(context.traceparent())),
+            ("tracestate", context.tracestate().map(str::to_owned)),
+        ];
+        for (name, value) in said {
+            if let Some(Ok(value)) = value.map(|value| HeaderValue::from_str(&value)) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
     }
     let length = body.len();
     let mut request =

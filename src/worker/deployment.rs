@@ -13,6 +13,7 @@ use crate::dispatch::{Flow, Hold, Policy, Table, Trip};
 use crate::event::Uid;
 use crate::function::{Module, Pooled, Upkeep};
 use crate::telemetry::metrics::{Metrics, Place};
+use crate::telemetry::trace::Sampling;
 use crate::trigger::Routes;
 
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Deployment {
     /// By the trigger's index in the core's table.
     pub triggers: Vec<Trigger>,
     pub functions: Vec<Function>,
+    /// `None`: nothing is traced.
+    pub sampling: Option<Sampling>,
     /// What was here earlier in this life, for what is left of it.
     gone: BTreeMap<Uid, Gone>,
 }
@@ -123,7 +126,7 @@ impl Deployment {
             permits: function.upkeep.concurrency.map(Permits::new),
             place: Place::default(),
         });
-        Deployment { triggers: triggers.collect(), functions: functions.collect(), gone: BTreeMap::new() }
+        Deployment { triggers: triggers.collect(), functions: functions.collect(), ..Deployment::default() }
     }
 
     /// The same, in the place of this one: with the names of what is gone, and with what still runs of what stays.
@@ -152,8 +155,10 @@ impl Deployment {
         there.map_or_else(|| self.gone(trigger).trigger, |trigger| trigger.name.clone())
     }
 
-    /// The same, counted under its names.
-    pub fn counted(mut self, metrics: &Metrics) -> Deployment {
+    /// The same, counted under its names and traced as the settings say.
+    pub fn told_of(mut self, metrics: &Metrics, settings: &Settings) -> Deployment {
+        let is_traced = settings.telemetry_otlp_endpoint.0.is_some();
+        self.sampling = is_traced.then(|| Sampling::of(settings.telemetry_sampling.0));
         for function in &mut self.functions {
             function.place = metrics.functions.place(&function.name);
         }

@@ -7,6 +7,7 @@ use super::report::Report;
 use crate::dispatch::{Core, Fate};
 use crate::event::Uid;
 use crate::telemetry::metrics::{Metrics, Times};
+use crate::telemetry::trace::Span;
 
 #[derive(Debug)]
 pub struct Meter {
@@ -14,22 +15,33 @@ pub struct Meter {
     /// The embedded queue's uid as a source.
     queue: Uid,
     times: Times,
+    /// Of this turn.
+    spans: Vec<Span>,
 }
 
 impl Meter {
     pub fn new(metrics: Arc<Metrics>, queue: Uid) -> Meter {
-        Meter { metrics, queue, times: Times::default() }
+        Meter { metrics, queue, times: Times::default(), spans: Vec::new() }
     }
 
-    pub(super) fn attempted(&self, report: &Report, fate: &Fate) {
-        let measured = report.measured();
+    pub(super) fn attempted(&mut self, report: &Report, fate: &Fate) {
+        let (measured, position) = (report.measured(), report.position());
         self.metrics.attempted(measured);
-        if let Fate::Ended { record: None, .. } = fate
-            && report.position().source == self.queue
-            && let Some(since) = self.times.of(report.position().offset)
-        {
+        let since = match fate {
+            Fate::Ended { record: None, .. } if position.source == self.queue => {
+                self.times.of(position.offset)
+            }
+            _ => None,
+        };
+        if let Some(since) = since {
             let trigger = self.metrics.triggers.at(measured.trigger);
             trigger.delivery.observe(report.ended().saturating_sub(since));
+        }
+        if let Some(traced) = report.traced() {
+            self.spans.push(traced.attempt());
+            if let Fate::Ended { end, .. } = fate {
+                self.spans.push(traced.delivery(*end, since));
+            }
         }
     }
 
@@ -39,7 +51,8 @@ impl Meter {
 
     /// Once a turn, when all inputs have been taken in.
     pub(super) fn look(&mut self, core: &Core) {
-        let Metrics { core: cells, queue, .. } = &*self.metrics;
+        let Metrics { core: cells, queue, spans, .. } = &*self.metrics;
+        spans.offer(&mut self.spans);
         cells.count(&core.counts());
         cells.events.set(core.events_in_flight() as u64);
         cells.bytes.set(core.bytes() as u64);

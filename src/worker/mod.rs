@@ -18,6 +18,7 @@ mod archive_tests;
 pub mod attempt;
 pub mod backlog;
 mod beside;
+mod carrier;
 pub mod change;
 pub mod chatter;
 pub mod choice;
@@ -32,6 +33,7 @@ pub mod errand;
 #[cfg(test)]
 mod errand_tests;
 pub mod executor;
+mod exporter;
 pub mod in_force;
 pub mod last_good;
 pub mod letters;

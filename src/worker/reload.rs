@@ -58,7 +58,7 @@ impl Reload {
             function::give_back();
         }
         let deployment = Deployment::of(&set.config, &modules, &self.settings).after(&self.deployment);
-        let deployment = Arc::new(deployment.counted(&self.scrape.metrics));
+        let deployment = Arc::new(deployment.told_of(&self.scrape.metrics, &self.settings));
         self.scrape.metrics.compiles.share(change.compiled as u64);
         let table = deployment::table(&set.config, &self.settings);
         // What is taken in from here on may be owed to each of them.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::watch;
 
 use super::attempt::{Attempt, Buried, Made, Now};
 use super::deployment::Deployment;
@@ -22,6 +21,7 @@ use crate::source::direct;
 use crate::telemetry::Shown;
 use crate::telemetry::limit::Limit;
 use crate::telemetry::metrics::Attempted;
+use crate::telemetry::trace::{About, Traced};
 use crate::time::{Moment, unix_nanos};
 
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub struct Report {
     failure: Option<Box<Failed>>,
     ended: u64,
     measured: Attempted,
+    traced: Option<Box<Traced>>,
 }
 
 /// Why an attempt failed, and what a server said of it.
@@ -140,7 +141,13 @@ pub(super) fn report(
     entry.encode(&mut bytes);
     let hops = hops(&event) - 1;
     let mut made = Made { entry: bytes, wall_ns, mark, replies: Vec::new(), looping: Vec::new() };
+    let context = deployment
+        .sampling
+        .map(|sampling| sampling.context(&event, job.envelope.position, delivery, job.attempt));
     for mut reply in replies {
+        if let Some(context) = &context {
+            context.mark(&mut reply);
+        }
         reply.set_extension(HOPS, Value::Integer(hops.max(0)));
         let mut record = Vec::with_capacity(512);
         record::encode(&reply, &mut record);
@@ -154,17 +161,26 @@ pub(super) fn report(
             made.looping.push(bytes);
         }
     }
+    let traced = context.filter(|context| context.is_sampled).map(|context| {
+        let about = About::new(&event, delivery, &trigger.name, deployment.subscriber(trigger));
+        Box::new(Traced::new(context, about, job.attempt, ended, &attempted))
+    });
     let failure = failure.map(|failure| {
         let job = Job { envelope: job.envelope.clone(), ..*job };
         Box::new(Failed { failure, said, job, delivery, deployment: Arc::clone(deployment) })
     });
-    Report { position: job.envelope.position, made, failure, ended, measured: attempted }
+    Report { position: job.envelope.position, made, failure, ended, measured: attempted, traced }
 }
 
 impl Report {
     /// The attempt in numbers.
     pub(super) fn measured(&self) -> &Attempted {
         &self.measured
+    }
+
+    /// What its spans are made of.
+    pub(super) fn traced(&self) -> Option<&Traced> {
+        self.traced.as_deref()
     }
 
     /// When it ended, in nanoseconds since 1970.
@@ -254,14 +270,8 @@ pub(super) const GONE: &str = "its trigger is not configured any more";
 /// Each event can cause one.
 static BURIED: Limit = Limit::new("dead letter", 20);
 
-/// How often the log says what was left out of it.
-const TOLD: Duration = Duration::from_secs(5);
-
 /// Tells of lines that were left out of the log, where no other line did.
-pub(super) async fn tell_suppressed(mut stop: watch::Receiver<bool>) {
-    while tokio::time::timeout(TOLD, stop.wait_for(|stop| *stop)).await.is_err() {
-        BURIED.tell();
-    }
+pub(super) fn tell_suppressed() {
     BURIED.tell();
 }
 

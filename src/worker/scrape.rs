@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::deployment::Deployment;
 use super::in_force::InForce;
 use super::query::Store;
+use crate::function::Origin;
 use crate::telemetry::metrics::{Metric, Metrics, Snapshot};
 use crate::time::unix_nanos;
 
@@ -24,6 +25,8 @@ impl Scrape {
         in_force: Arc<InForce>,
         deployment: &Arc<Deployment>,
     ) -> Arc<Scrape> {
+        let compiled = deployment.modules().filter(|module| module.origin() != Origin::Cached).count();
+        metrics.compiles.share(compiled as u64);
         Arc::new(Scrape { metrics, store, in_force, deployment: RwLock::new(Arc::clone(deployment)) })
     }
 

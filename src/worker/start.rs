@@ -23,6 +23,7 @@ use super::descriptors;
 use super::desk::{Desk, Seat};
 use super::dispatcher::{Begun, Channels, Dispatcher, Drained, Request};
 use super::executor::Executor;
+use super::exporter::{self, Exporter};
 use super::in_force::{InForce, Standing};
 use super::last_good::LastGood;
 use super::listener;
@@ -31,7 +32,6 @@ use super::meter::Meter;
 use super::query::Store;
 use super::recovery::Recovered;
 use super::reload::{self, Reload};
-use super::report;
 use super::scrape::Scrape;
 use super::scribe::{Answers, Disk, Scribe};
 use super::selection;
@@ -120,7 +120,7 @@ impl Worker {
         let store = Store::open_within(data, settings.queue_max_bytes.0, settings.journal_max_bytes.0);
         let store = Arc::new(store.map_err(|e| StartError(e.to_string()))?);
         let metrics = Metrics::new();
-        let deployment = Arc::new(Deployment::of(&config, modules, settings).counted(&metrics));
+        let deployment = Arc::new(Deployment::of(&config, modules, settings).told_of(&metrics, settings));
         let table = deployment::table(&config, settings);
         let limits = archive::Limits {
             queue_bytes: settings.queue_max_bytes.0,
@@ -288,12 +288,16 @@ impl Worker {
                 })
             }
         });
-        let compiled = modules.iter().filter(|module| module.origin() != function::Origin::Cached).count();
-        metrics.compiles.share(compiled as u64);
         let scrape = Scrape::new(metrics, Arc::clone(&store), Arc::clone(&in_force), &deployment);
+        let readiness = Readiness {
+            healthy,
+            readable,
+            stopping: Arc::clone(&stopping),
+            in_force: Arc::clone(&in_force),
+            scrape: Arc::clone(&scrape),
+        };
+        let exporter = Exporter::new(settings, readiness.clone()).map_err(StartError)?;
         let mut answering = vec![Server::start({
-            let (stopping, in_force) = (Arc::clone(&stopping), Arc::clone(&in_force));
-            let readiness = Readiness { healthy, readable, stopping, in_force, scrape: Arc::clone(&scrape) };
             let limits = listener::Limits {
                 connections: 64,
                 header_timeout: settings.http_header_timeout,
@@ -313,7 +317,8 @@ impl Worker {
             let console = Console { store, dispatcher, scribe: errands_sender, in_force };
             move |stop| console.serve(listener, stop)
         }));
-        answering.push(Server::start(report::tell_suppressed));
+        answering.extend(exporter.map(|exporter| Server::start(|stop| exporter.run(stop))));
+        answering.push(Server::start(exporter::tell_suppressed));
         reload::say_idle(&config);
         let reload = Reload {
             engine: Arc::clone(&engine),

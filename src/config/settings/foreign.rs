@@ -16,6 +16,24 @@ const WORDS: [(&str, &str); 5] = [
 const HOST: &str = "server.host";
 const PORT: &str = "server.port";
 
+/// OpenTelemetry's variables, for settings that nothing of ours says.
+const VARIABLES: [(&str, &str); 2] = [
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp.endpoint"),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "telemetry.otlp.protocol"),
+];
+
+/// The variable that says a setting in their words, and the value in ours.
+pub(super) fn variable(setting: &str, env: &dyn Fn(&str) -> Option<String>) -> Option<(String, String)> {
+    // It is how they say that they shall not be listened to.
+    if env("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+        return None;
+    }
+    let (variable, _) = VARIABLES.into_iter().find(|(_, ours)| *ours == setting)?;
+    let text = env(variable).filter(|text| !text.is_empty())?;
+    let text = if text == "http/protobuf" { "http".to_owned() } else { text };
+    Some((variable.to_owned(), text))
+}
+
 /// Theirs and ours, for the documentation.
 pub(in super::super) fn words() -> impl Iterator<Item = (&'static str, &'static str)> {
     WORDS.into_iter().chain([(HOST, "http.address"), (PORT, "http.address")])

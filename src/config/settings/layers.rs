@@ -30,8 +30,9 @@ pub fn load_settings(
         from_file(&Arc::new(text), &mut settings, &mut places, &mut diagnostics);
     }
     for row in TABLE {
-        let variable = row.variable();
-        if let Some(text) = env(&variable) {
+        let ours = row.variable();
+        let said = env(&ours).map(|text| (ours, text)).or_else(|| foreign::variable(row.name, env));
+        if let Some((variable, text)) = said {
             let origin = Origin::Env(variable.clone());
             if let Err(wrong) = settings.set(row.name, &text, origin) {
                 let Wrong { message, help } = wrong;
@@ -101,6 +102,12 @@ fn check(
             format!("http.token: {reason}"),
             "create it, or correct the reference",
         );
+    }
+    if let Some(reference) = &settings.telemetry_otlp_headers
+        && let Err(reason) = reference.resolve(&settings.secrets_dir, env)
+    {
+        let message = format!("telemetry.otlp.headers: {reason}");
+        say(Severity::Error, "telemetry.otlp.headers", message, "create it, or correct the reference");
     }
     if settings.http_token.is_none() && !settings.http_address.ip().is_loopback() {
         let message = format!("http.address: whoever can reach {} can post events", settings.http_address);

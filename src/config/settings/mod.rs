@@ -3,12 +3,14 @@
 pub(super) mod foreign;
 mod layers;
 mod list;
+mod otlp;
 mod page;
 mod value;
 
 pub use layers::load_settings;
+pub use otlp::{Endpoint, Ratio};
 pub use page::documentation;
-pub use value::{Bytes, HttpMode, LogFormat, LogLevel, Names};
+pub use value::{Bytes, HttpMode, LogFormat, LogLevel, Names, OtlpProtocol};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -213,6 +215,15 @@ settings! {
         "how long an instance that had no event is kept, where more are there than its function wants at least";
     log_level: LogLevel = "log.level", "info", ""..="", "the least grave lines that are logged";
     log_format: LogFormat = "log.format", "auto", ""..="", "text for people, json for machines; auto: by the terminal";
+    telemetry_otlp_endpoint: Endpoint = "telemetry.otlp.endpoint", "", ""..="",
+        "where spans and metrics are sent to, by OTLP; nothing: nowhere, and nothing is traced";
+    telemetry_otlp_protocol: OtlpProtocol = "telemetry.otlp.protocol", "grpc", ""..="",
+        "how: http posts protobuf to <endpoint>/v1/traces and /v1/metrics";
+    telemetry_otlp_headers: Option<SecretRef> = "telemetry.otlp.headers", "", ""..="",
+        "headers to send along, as `name=value,name=value`";
+    telemetry_otlp_interval: Duration = "telemetry.otlp.interval", "60s", "1s"..="24h", "how often metrics are sent";
+    telemetry_sampling: Ratio = "telemetry.sampling", "0.01", "0"..="1",
+        "of the events whose publisher does not trace them, so many are traced; the others as their `traceparent` says";
     secrets_dir: PathBuf = "secrets.dir", "secrets", ""..="", "where secrets are kept, as `<name>/<key>`";
     triggers: Vec<PathBuf> = "triggers", "triggers", ""..="", "files and directories of documents";
     select: Selector = "select", "", ""..="",

@@ -24,6 +24,10 @@ Sizes are written as `64KiB` or `4GiB`, durations as `200ms`, `30s` or `1h30m`, 
 never stands in a file: `http: {token: {secret: name/key}}` refers to `<secrets.dir>/name/key`, or to the variable
 `WEIR_SECRET_NAME_KEY`; what is not such a reference is refused and not shown.
 
+Of OpenTelemetry's own variables `OTEL_EXPORTER_OTLP_ENDPOINT`, `_PROTOCOL` and `_HEADERS` stand for `telemetry.otlp.*` where that is
+not set in the environment, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say what the worker is called, and `OTEL_SDK_DISABLED` that
+the first three count for nothing.
+
 ";
 
 const FOREIGN: &str = "

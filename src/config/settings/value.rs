@@ -19,7 +19,7 @@ pub(in crate::config) struct Wrong {
 }
 
 impl Wrong {
-    fn new(message: impl Into<String>, help: impl Into<String>) -> Wrong {
+    pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Wrong {
         Wrong { message: message.into(), help: Some(help.into()) }
     }
 }
@@ -347,4 +347,8 @@ words! {
 words! {
     /// When whoever posts an event is answered.
     HttpMode: Stored = "stored", Direct = "direct"
+}
+
+words! {
+    OtlpProtocol: Grpc = "grpc", Http = "http"
 }

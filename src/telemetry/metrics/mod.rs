@@ -24,6 +24,7 @@ pub use text::Format;
 pub use timeline::{Timeline, Times};
 
 use super::limit;
+use super::trace::Spans;
 use crate::dispatch::Counts;
 use attempt::{OfFunction, OfTrigger};
 
@@ -37,6 +38,8 @@ pub struct Metrics {
     pub store: Store,
     pub compiles: Cell,
     pub refused_reloads: Cell,
+    pub spans: Spans,
+    pub failed_exports: Cell,
     busy: Mutex<Vec<Weak<AtomicU32>>>,
 }
 
@@ -134,6 +137,8 @@ impl Metrics {
             },
             compiles: Cell::default(),
             refused_reloads: Cell::default(),
+            spans: Spans::default(),
+            failed_exports: Cell::default(),
             busy: Mutex::default(),
         })
     }
@@ -186,6 +191,13 @@ impl Metrics {
         self.gather_attempts(&mut all);
         all.whole(M::Compiles, &[], self.compiles.get());
         all.whole(M::SuppressedLines, &[], limit::suppressed());
+        for (result, cell) in
+            [("sent", &self.spans.sent), ("refused", &self.spans.refused), ("dropped", &self.spans.dropped)]
+        {
+            all.whole(M::Spans, &[result], cell.get());
+        }
+        all.whole(M::FailedExports, &["spans"], self.spans.failures.get());
+        all.whole(M::FailedExports, &["metrics"], self.failed_exports.get());
         process::gather(&mut all);
         all
     }

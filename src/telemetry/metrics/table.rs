@@ -126,6 +126,8 @@ metrics! {
     Reloads: Counter None "weir_reloads" ["result"] "Changes of documents or modules: taken, or refused.";
     Compiles: Counter None "weir_compiles" [] "Functions compiled ahead of time, because the cache had them not.";
     SuppressedLines: Counter None "weir_log_suppressed_lines" [] "Lines left out of the log because too many like them had come.";
+    Spans: Counter None "weir_spans" ["result"] "Spans of traces: sent, refused by their receiver, or dropped because it was too slow.";
+    FailedExports: Counter None "weir_failed_exports" ["signal"] "Exports by OTLP that failed, of spans or of metrics.";
     ProcessMemory: Gauge Bytes "process_resident_memory_bytes" [] "Resident memory.";
     ProcessCpu: Counter Seconds "process_cpu_seconds" [] "Processor time used, by user and system.";
     ProcessDescriptors: Gauge None "process_open_fds" [] "Open file descriptors.";
