@@ -251,7 +251,7 @@ fn publish_called_wrongly() {
     session.weir(&["publish"]).weir(&["publish", "--type", ""]).weir(&["publish", "-t", "x", "--count", "0"]);
     session.weir(&["publish", "-t", "x", "--key", ""]).weir(&["publish", "-t", "x", "--source", "a b"]);
     session.weir(&["publish", "-t", "x", "--target", "here"]);
-    session.weir(&["publish", "-t", "x", "--target", "https://127.0.0.1"]);
+    session.weir(&["publish", "-t", "x", "--target", "ftp://127.0.0.1"]);
     session.weir(&["publish", "-t", "x", "--token-env", "NO_SUCH_VARIABLE"]);
     session.write("events.jsonl", format!("{}\n\n{{\"specversion\":\"1.0\",\n", ORDER.replace('\n', "")));
     session.write("event.json", ORDER.replace("\"1.0\"", "1.0"));

@@ -9,6 +9,8 @@ mod events;
 mod frames;
 #[path = "http/handshake.rs"]
 mod handshake;
+#[path = "http/hostile.rs"]
+mod hostile;
 #[path = "http/http2.rs"]
 mod http2;
 #[path = "http/limits.rs"]
@@ -19,6 +21,10 @@ mod protocol;
 mod refusals;
 #[path = "http/room.rs"]
 mod room;
+#[path = "http/tls.rs"]
+mod tls;
+#[path = "http/tokens.rs"]
+mod tokens;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -207,7 +207,8 @@ fn settings_are_judged_alike() {
             std::fs::write(&file, nested.to_string()).unwrap();
             let (_, diagnostics) = load_settings(Some(&file), &|_| None, &[]);
             // Bounds of what is written as text, two settings together, and whether a secret is there.
-            let unknowable = ["is out of range", "is http.address already", "is neither in"];
+            let unknowable =
+                ["is out of range", "is http.address already", "is neither in", "there is no http."];
             let errors: Vec<_> = diagnostics
                 .sorted()
                 .into_iter()

@@ -1,5 +1,6 @@
 //! A client that posts events over HTTP/1.1: one connection, used again, opened anew when it breaks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,15 +9,19 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
+use crate::client::Trust;
 use crate::worker::tasks;
 
-#[derive(Debug)]
 pub struct Client {
     authority: String,
     target: Uri,
     token: Option<String>,
+    /// With https.
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
@@ -33,20 +38,26 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST_ANSWER: usize = 64 << 10;
 
 impl Client {
-    pub fn new(target: &str, token: Option<String>) -> Result<Client, String> {
+    pub fn new(target: &str, token: Option<String>, trust: &Trust) -> Result<Client, String> {
         let uri: Uri = target.parse().map_err(|e| format!("'{target}' is no URL: {e}"))?;
-        let authority = match (uri.scheme_str(), uri.authority()) {
-            (Some("http"), Some(authority)) => authority.clone(),
-            (Some("https"), _) => {
-                return Err(format!("'{target}': https is not supported by this version, only http"));
-            }
+        let (authority, usual) = match (uri.scheme_str(), uri.authority()) {
+            (Some("http"), Some(authority)) => (authority.clone(), 80),
+            (Some("https"), Some(authority)) => (authority.clone(), 443),
             _ => return Err(format!("'{target}' is no http URL: write it as http://127.0.0.1:8080")),
+        };
+        let tls = match usual {
+            443 => {
+                let host = authority.host().trim_matches(['[', ']']).to_owned();
+                let name = ServerName::try_from(host).map_err(|e| format!("'{target}': {e}"))?;
+                Some((TlsConnector::from(Arc::new(trust.config())), name))
+            }
+            _ => None,
         };
         let host = match authority.port() {
             Some(_) => authority.to_string(),
-            None => format!("{authority}:80"),
+            None => format!("{authority}:{usual}"),
         };
-        Ok(Client { authority: host, target: uri, token, connection: None })
+        Ok(Client { authority: host, target: uri, token, tls, connection: None })
     }
 
     pub async fn post(&mut self, content_type: &str, body: Bytes) -> Result<Answer, String> {
@@ -97,8 +108,14 @@ impl Client {
             .await
             .map_err(|e| format!("can't connect to {}: {e}", self.authority))?;
         let _ = stream.set_nodelay(true);
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|e| format!("{}: {e}", self.authority))?;
+        let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", self.authority);
+        let Some((connector, name)) = &self.tls else {
+            let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| wrong(&e))?;
+            tasks::task(connection);
+            return Ok(sender);
+        };
+        let stream = connector.connect(name.clone(), stream).await.map_err(|e| wrong(&e))?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| wrong(&e))?;
         tasks::task(connection);
         Ok(sender)
     }

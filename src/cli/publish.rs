@@ -18,6 +18,7 @@ use super::out::{plural, print, say};
 use super::outbox::{Outbox, Template};
 use super::post::{Answer, Client};
 use super::produce;
+use crate::client::Trust;
 use crate::worker::shutdown::Signals;
 use crate::worker::tasks;
 
@@ -79,6 +80,9 @@ pub struct Publish {
     /// The environment variable that holds the bearer token
     #[arg(long, value_name = "VARIABLE")]
     token_env: Option<String>,
+    /// Who signed the certificate of an https endpoint, a PEM file, beside the system's authorities
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
 }
 
 /// How long an endpoint may go on saying "later" to one event.
@@ -114,10 +118,11 @@ impl Publish {
         if let Some(topic) = self.target.strip_prefix(produce::SCHEME) {
             return self.produce(topic, &events);
         }
+        let trust = self.trust()?;
         let mut clients = Vec::new();
         let total = self.count.saturating_mul(events.per_round());
         for _ in 0..u64::from(self.connections).min(total) {
-            let client = Client::new(&self.target, token.clone());
+            let client = Client::new(&self.target, token.clone(), &trust);
             clients.push(client.map_err(|e| Failed::usage(format!("--target: {e}")))?);
         }
         let progress = Arc::new(Progress {
@@ -161,6 +166,13 @@ impl Publish {
                 Err(Failed::error(format!("{reason}\n{summary}")))
             }
         }
+    }
+
+    fn trust(&self) -> Result<Trust, Failed> {
+        let Some(file) = &self.ca_file else { return Ok(Trust::system()) };
+        let wrong = |reason: String| Failed::usage(format!("--ca-file {}: {reason}", file.display()));
+        let pem = std::fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
+        Trust::system().and(&pem).map_err(|e| wrong(e.to_string()))
     }
 
     fn events(&self) -> Result<Outbox, Failed> {

@@ -39,7 +39,7 @@ impl Trust {
         Ok(Trust { roots: Arc::new(roots) })
     }
 
-    pub(super) fn config(&self) -> ClientConfig {
+    pub fn config(&self) -> ClientConfig {
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("ring has the versions of TLS")

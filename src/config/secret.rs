@@ -57,6 +57,11 @@ impl SecretRef {
         (good(name) && good(key)).then(|| SecretRef { name: name.into(), key: key.into() })
     }
 
+    /// Which of its name's.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// The file that it is in, if there is one.
     pub fn path(&self, folder: &Path) -> PathBuf {
         folder.join(&self.name).join(&self.key)

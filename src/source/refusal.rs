@@ -18,13 +18,22 @@ pub(super) struct Refusal {
     retry_after: Option<Duration>,
     /// Nothing more is read from this connection.
     close: bool,
+    /// What is wanted of who is not let in.
+    challenge: Option<String>,
     /// More headers.
     about: Vec<(&'static str, &'static str)>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Refusal {
-        Refusal { status, reason: reason.into(), retry_after: None, close: false, about: Vec::new() }
+        Refusal {
+            status,
+            reason: reason.into(),
+            retry_after: None,
+            close: false,
+            challenge: None,
+            about: Vec::new(),
+        }
     }
 
     /// The sender keeps its events and may come again after `wait`.
@@ -35,6 +44,11 @@ impl Refusal {
     /// The rest of the request is not waited for.
     pub(super) fn closing(self) -> Refusal {
         Refusal { close: true, ..self }
+    }
+
+    /// Says in WWW-Authenticate what is wanted.
+    pub(super) fn challenging(self, challenge: String) -> Refusal {
+        Refusal { challenge: Some(challenge), ..self }
     }
 
     /// Headers that become attributes of the dead letter where the sender is Knative's.
@@ -62,13 +76,15 @@ impl Refusal {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let told = match self.status {
-            StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, "Bearer")),
             StatusCode::METHOD_NOT_ALLOWED => Some((ALLOW, "POST")),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Some((ACCEPT_ENCODING, "identity")),
             _ => None,
         };
         if let Some((name, value)) = told {
             headers.insert(name, HeaderValue::from_static(value));
+        }
+        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         for (name, value) in self.about {
             headers.insert(name, HeaderValue::from_static(value));

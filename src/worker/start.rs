@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded, never, unbounded};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::admin::Readiness;
 use super::archive::{self, Archive};
@@ -25,6 +25,7 @@ use super::dispatcher::{Begun, Channels, Dispatcher, Drained, Request};
 use super::executor::Executor;
 use super::exporter::{self, Exporter};
 use super::in_force::{InForce, Standing};
+use super::ingress;
 use super::last_good::LastGood;
 use super::listener;
 use super::lock::Lock;
@@ -35,12 +36,13 @@ use super::reload::{self, Reload};
 use super::scrape::Scrape;
 use super::scribe::{Answers, Disk, Scribe};
 use super::selection;
+use super::server::Server;
 use super::set;
 use super::spares::Spares;
 use super::tasks;
 use super::watch::{Look, Watch};
 use crate::config::settings::{Bytes, HttpMode};
-use crate::config::{Config, SecretRef, Settings};
+use crate::config::{Config, Settings};
 use crate::dispatch::{Core, Limits};
 use crate::event::Uid;
 use crate::function::{self, Engine, Pool};
@@ -108,7 +110,8 @@ impl Worker {
         // The listeners come first: an address that is taken is found before anything else is begun.
         let http_listener = bind(settings.http_address, "http.address").await?;
         let admin_listener = bind(settings.admin_address, "admin.address").await?;
-        let http_settings = http_settings(settings)?;
+        let http_settings = http_settings(settings).await?;
+        let tls = ingress::tls(settings).map_err(StartError)?;
         let engine = set::engine(settings).map_err(|e| StartError(e.to_string()))?;
         let last_good = LastGood::of(data);
         let places = start.places.clone();
@@ -277,15 +280,20 @@ impl Worker {
                 silence: settings.http_header_timeout + settings.http_request_timeout,
             };
             let metrics = Arc::clone(&metrics);
-            move |stop| {
-                listener::serve(http_listener, limits, stop, move |request| {
-                    let (source, metrics) = (Arc::clone(&source), Arc::clone(&metrics));
+            move |stop| async move {
+                let handled = Arc::clone(&source);
+                let handle = move |request| {
+                    let (source, metrics) = (Arc::clone(&handled), Arc::clone(&metrics));
                     async move {
                         let response = source.handle(request).await;
                         metrics.requests.answered(response.status().as_u16());
                         response
                     }
-                })
+                };
+                tokio::select! {
+                    () = listener::serve(http_listener, limits, tls, stop, handle) => {}
+                    () = source.keep() => {}
+                }
             }
         });
         let scrape = Scrape::new(metrics, Arc::clone(&store), Arc::clone(&in_force), &deployment);
@@ -305,7 +313,7 @@ impl Worker {
                 silence: settings.http_header_timeout * 2,
             };
             move |stop| {
-                listener::serve(admin_listener, limits, stop, move |request| {
+                listener::serve(admin_listener, limits, None, stop, move |request| {
                     readiness.clone().handle(request)
                 })
             }
@@ -418,28 +426,6 @@ impl Worker {
     }
 }
 
-/// A task that serves until it is told to stop.
-#[derive(Debug)]
-struct Server {
-    stop: watch::Sender<bool>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Server {
-    fn start<F>(serve: impl FnOnce(watch::Receiver<bool>) -> F) -> Server
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let (stop, stopped) = watch::channel(false);
-        Server { stop, task: tasks::task(serve(stopped)) }
-    }
-
-    async fn stop(self) {
-        let _ = self.stop.send(true);
-        let _ = self.task.await;
-    }
-}
-
 async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| {
         let hint = match error.kind() {
@@ -472,12 +458,7 @@ pub(super) fn broker_paths(config: &Config) -> HashMap<String, Uid> {
     config.brokers.iter().map(|b| (format!("{}/{}", b.namespace, b.name), b.uid)).collect()
 }
 
-fn http_settings(settings: &Settings) -> Result<http::Settings, StartError> {
-    let resolve = |reference: &SecretRef| {
-        reference
-            .resolve(&settings.secrets_dir, &|name| std::env::var(name).ok())
-            .map_err(|e| failed("http.token", e))
-    };
+async fn http_settings(settings: &Settings) -> Result<http::Settings, StartError> {
     Ok(http::Settings {
         max_body: size(settings.http_max_body),
         max_batch: settings.http_max_batch as usize,
@@ -489,7 +470,7 @@ fn http_settings(settings: &Settings) -> Result<http::Settings, StartError> {
             0 => settings.http_rate_limit_per_second,
             burst => burst,
         },
-        token: settings.http_token.as_ref().map(resolve).transpose()?,
+        authority: ingress::authority(settings).await.map_err(StartError)?,
         allowed_origins: settings.http_allowed_origins.0.clone(),
     })
 }

@@ -1,7 +1,5 @@
 //! HTTP/2, frame by frame, as no proper client sends it.
 
-#![allow(dead_code)]
-
 use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -16,16 +14,13 @@ pub(super) const CONTINUATION: u8 = 9;
 
 pub(super) const END_STREAM: u8 = 1;
 pub(super) const END_HEADERS: u8 = 4;
-pub(super) const ACK: u8 = 1;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) kind: u8,
-    pub(super) flags: u8,
     pub(super) stream: u32,
-    pub(super) payload: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -61,10 +56,9 @@ impl Frames {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head)?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-        let mut payload = vec![0; length];
-        self.stream.read_exact(&mut payload)?;
+        self.stream.read_exact(&mut vec![0; length])?;
         let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff;
-        Ok(Frame { kind: head[3], flags: head[4], stream, payload })
+        Ok(Frame { kind: head[3], stream })
     }
 
     /// The next of this kind, others thrown away.

@@ -106,9 +106,18 @@ fn without_the_token_nothing_is_learned() {
     home.secret("http/token", &format!("{TOKEN}\n"));
     let running = start(&home, &["http.token=secret:http/token", "log.level=trace"]);
     let right = format!("Bearer {TOKEN}");
-    for wrong in ["Bearer wrong", "Bearer ", &right[..right.len() - 1], "Basic Y29ycmVjdA==", TOKEN] {
+    for (wrong, challenge) in [
+        ("Bearer wrong", "Bearer error=\"invalid_token\", error_description=\"the token is not known\""),
+        (
+            &right[..right.len() - 1],
+            "Bearer error=\"invalid_token\", error_description=\"the token is not known\"",
+        ),
+        ("Bearer ", "Bearer"),
+        ("Basic Y29ycmVjdA==", "Bearer"),
+        (TOKEN, "Bearer"),
+    ] {
         let response = post(&running, &[STRUCTURED, ("authorization", wrong)], event("1"));
-        assert_eq!((response.status, response.header("www-authenticate")), (401, Some("Bearer")), "{wrong}");
+        assert_eq!((response.status, response.header("www-authenticate")), (401, Some(challenge)), "{wrong}");
         assert!(!response.text().contains(TOKEN));
     }
     let response = running.connect().post("/no/broker", &[STRUCTURED], b"").unwrap();

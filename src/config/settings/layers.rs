@@ -93,25 +93,69 @@ fn check(
         };
         added.help(help);
     };
-    if let Some(reference) = &settings.http_token
-        && let Err(reason) = reference.resolve(&settings.secrets_dir, env)
-    {
-        say(
-            Severity::Error,
-            "http.token",
-            format!("http.token: {reason}"),
-            "create it, or correct the reference",
-        );
+    let token = settings.http_token.iter().map(|reference| ("http.token", reference));
+    let tokens = settings.http_tokens.0.iter().map(|reference| ("http.tokens", reference));
+    let headers =
+        settings.telemetry_otlp_headers.iter().map(|reference| ("telemetry.otlp.headers", reference));
+    for (name, reference) in token.chain(tokens).chain(headers) {
+        if let Err(reason) = reference.resolve(&settings.secrets_dir, env) {
+            say(Severity::Error, name, format!("{name}: {reason}"), "create it, or correct the reference");
+        }
     }
-    if let Some(reference) = &settings.telemetry_otlp_headers
-        && let Err(reason) = reference.resolve(&settings.secrets_dir, env)
-    {
-        let message = format!("telemetry.otlp.headers: {reason}");
-        say(Severity::Error, "telemetry.otlp.headers", message, "create it, or correct the reference");
+    for (at, reference) in settings.http_tokens.0.iter().enumerate() {
+        if settings.http_tokens.0[..at].iter().any(|earlier| earlier.key() == reference.key()) {
+            let message = format!("http.tokens: two are of '{}'", reference.key());
+            say(
+                Severity::Error,
+                "http.tokens",
+                message,
+                "the key names who has the token: give each its own",
+            );
+        }
     }
-    if settings.http_token.is_none() && !settings.http_address.ip().is_loopback() {
+    let oidc = [
+        ("http.oidc.issuer", settings.http_oidc_issuer.is_some()),
+        ("http.oidc.audience", settings.http_oidc_audience.is_some()),
+        ("http.oidc.jwks", settings.http_oidc_jwks.is_some()),
+    ];
+    if let Some((there, _)) = oidc.iter().find(|(_, there)| *there) {
+        for (name, _) in oidc.iter().filter(|(_, there)| !there) {
+            let message = format!("{there}: there is no {name}");
+            say(
+                Severity::Error,
+                there,
+                message,
+                "tokens are verified with all three: issuer, audience and jwks",
+            );
+        }
+    }
+    if let Some(place) = settings.http_oidc_jwks.as_deref().filter(|place| place.starts_with("http://")) {
+        let message =
+            format!("http.oidc.jwks: {place}: anybody on the way could put keys of their own there");
+        say(Severity::Error, "http.oidc.jwks", message, "write https://…, or a file's path");
+    }
+    let asks = settings.http_token.is_some()
+        || !settings.http_tokens.0.is_empty()
+        || settings.http_oidc_issuer.is_some()
+        || settings.http_tls_client_ca.is_some();
+    if !asks && !settings.http_address.ip().is_loopback() {
         let message = format!("http.address: whoever can reach {} can post events", settings.http_address);
-        say(Severity::Warning, "http.address", message, "set http.token, or listen on 127.0.0.1");
+        let help = "set http.token, http.oidc or http.tls.client-ca, or listen on 127.0.0.1";
+        say(Severity::Warning, "http.address", message, help);
+    }
+    let pair = [
+        ("http.tls.certificate", settings.http_tls_certificate.is_some()),
+        ("http.tls.key", settings.http_tls_key.is_some()),
+    ];
+    for (one, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+        if one.1 && !other.1 {
+            let message = format!("{}: there is no {}", one.0, other.0);
+            say(Severity::Error, one.0, message, "set both, or neither");
+        }
+    }
+    if settings.http_tls_client_ca.is_some() && settings.http_tls_certificate.is_none() {
+        let message = "http.tls.client-ca: there is no http.tls.certificate".to_owned();
+        say(Severity::Error, "http.tls.client-ca", message, "clients have certificates with TLS only");
     }
     if settings.http_address == settings.admin_address && settings.http_address.port() != 0 {
         let message = format!("admin.address: {} is http.address already", settings.admin_address);
@@ -234,12 +278,13 @@ impl Walk<'_> {
 
     fn leaf(&mut self, name: String, value: &Node, report: &mut Report<'_>) {
         let secret = TABLE.iter().any(|row| row.name == name && row.secret);
+        let list = TABLE.iter().any(|row| row.name == name && row.list);
         if secret {
             self.conceal.push((value.span.line, value.span.end_line));
         }
         let text = match &value.kind {
             _ if value.is_null() => return,
-            _ if secret => match reference(value) {
+            _ if secret => match references(value, list) {
                 Some(text) => text,
                 None => {
                     let Wrong { message, help } = secret_wanted();
@@ -248,7 +293,7 @@ impl Walk<'_> {
                 }
             },
             Kind::Scalar { text, .. } => text.to_string(),
-            Kind::Seq(items) if TABLE.iter().any(|row| row.name == name && row.list) => {
+            Kind::Seq(items) if list => {
                 let mut texts = Vec::new();
                 for item in items {
                     match reader::string(item, &name, report) {
@@ -279,6 +324,16 @@ impl Walk<'_> {
             _ => return reader::expected(value, &name, "one value", report),
         };
         self.said.push(Said { name, text, span: value.span });
+    }
+}
+
+/// One reference, or several where there may be.
+fn references(value: &Node, list: bool) -> Option<String> {
+    match &value.kind {
+        Kind::Seq(items) if list => {
+            items.iter().map(reference).collect::<Option<Vec<_>>>().map(|all| all.join(","))
+        }
+        _ => reference(value),
     }
 }
 

@@ -10,7 +10,7 @@ mod value;
 pub use layers::load_settings;
 pub use otlp::{Endpoint, Ratio};
 pub use page::documentation;
-pub use value::{Bytes, HttpMode, LogFormat, LogLevel, Names, OtlpProtocol};
+pub use value::{Bytes, HttpMode, LogFormat, LogLevel, Names, OtlpProtocol, SecretRefs};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -151,6 +151,18 @@ settings! {
     http_rate_limit_burst: u32 = "http.rate-limit.burst", "0", ""..="",
         "requests at once above the rate; 0: as many as a second's";
     http_token: Option<SecretRef> = "http.token", "", ""..="", "the bearer token that requests must carry";
+    http_tokens: SecretRefs = "http.tokens", "", ""..="",
+        "more bearer tokens; the key of each (`http/shop`: shop) names who has it, as `authid` of its events";
+    http_oidc_issuer: Option<String> = "http.oidc.issuer", "", ""..="",
+        "whose signed tokens (OpenID Connect) are taken as bearer tokens, too: their `iss`";
+    http_oidc_audience: Option<String> = "http.oidc.audience", "", ""..="", "whom those tokens must be for: their `aud`";
+    http_oidc_jwks: Option<String> = "http.oidc.jwks", "", ""..="",
+        "the issuer's keys: a file, read anew when it changes, or an https URL";
+    http_tls_certificate: Option<PathBuf> = "http.tls.certificate", "", ""..="",
+        "the listener's certificate with its chain, a PEM file: TLS then; read anew when it changes";
+    http_tls_key: Option<PathBuf> = "http.tls.key", "", ""..="", "the certificate's private key, a PEM file";
+    http_tls_client_ca: Option<PathBuf> = "http.tls.client-ca", "", ""..="",
+        "who signs the clients' certificates, a PEM file: each client must have one then";
     http_allowed_origins: Names = "http.allowed-origins", "", ""..="",
         "who is allowed to send by the web hooks' handshake (OPTIONS), as it names itself in WebHook-Request-Origin; `*`: anyone";
     admin_address: SocketAddr = "admin.address", "127.0.0.1:9090", ""..="", "where /healthz, /readyz and /metrics are served";

@@ -186,6 +186,23 @@ impl Value for PathBuf {
     }
 }
 
+/// Nothing: none.
+impl Value for Option<PathBuf> {
+    const KIND: &'static str = "path";
+
+    fn parse(text: &str) -> Result<Option<PathBuf>, Wrong> {
+        if text.is_empty() { Ok(None) } else { PathBuf::parse(text).map(Some) }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "none".into(), PathBuf::show)
+    }
+
+    fn schema(_least: &str, _most: &str) -> Json {
+        json!({"type": ["string", "number", "boolean"]})
+    }
+}
+
 /// Separated by commas; the file has them as a list.
 impl Value for Vec<PathBuf> {
     const KIND: &'static str = "list of paths";
@@ -282,6 +299,59 @@ impl Value for Option<SecretRef> {
             "pattern": format!("^(secret:{})?$", SecretRef::PATTERN),
             "patternErrorMessage": "A secret never stands in a file: write {secret: name/key}.",
         })
+    }
+}
+
+/// Several of them, separated by commas; the file has them as a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretRefs(pub Vec<SecretRef>);
+
+impl Value for SecretRefs {
+    const KIND: &'static str = "list of secrets";
+    const SECRET: bool = true;
+    const LIST: bool = true;
+
+    fn parse(text: &str) -> Result<SecretRefs, Wrong> {
+        if text.trim().is_empty() {
+            return Ok(SecretRefs::default());
+        }
+        let one = |text: &str| Option::<SecretRef>::parse(text.trim())?.ok_or_else(secret_wanted);
+        text.split(',').map(one).collect::<Result<_, _>>().map(SecretRefs)
+    }
+
+    fn show(&self) -> String {
+        self.0.iter().map(|reference| format!("secret:{reference}")).collect::<Vec<_>>().join(",")
+    }
+
+    fn schema(least: &str, most: &str) -> Json {
+        let one = Option::<SecretRef>::schema(least, most);
+        let mut item = one.clone();
+        item["pattern"] = format!("^secret:{}$", SecretRef::PATTERN).into();
+        let mut list = one;
+        list["type"] = json!(["array", "object", "string"]);
+        list["items"] = item;
+        list["pattern"] = format!(r"^(\s*|\s*secret:{0}(,\s*secret:{0})*)$", SecretRef::PATTERN).into();
+        list
+    }
+}
+
+/// A text; nothing: none.
+impl Value for Option<String> {
+    const KIND: &'static str = "text";
+
+    fn parse(text: &str) -> Result<Option<String>, Wrong> {
+        if text.chars().any(char::is_control) {
+            return Err(Wrong::new("a control character stands in it", "remove it"));
+        }
+        Ok((!text.is_empty()).then(|| text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        self.clone().unwrap_or_else(|| "none".into())
+    }
+
+    fn schema(_least: &str, _most: &str) -> Json {
+        json!({"type": ["string", "number", "boolean"]})
     }
 }
 

@@ -1,30 +1,97 @@
-//! Who may post events here.
+//! Who may post events here, and as whom: nobody is asked, or a bearer token or a client certificate says it.
 
-use hyper::StatusCode;
+mod denied;
+mod jwks;
+mod oidc;
+#[cfg(test)]
+mod oidc_tests;
+mod verified;
+
+pub use jwks::{Jwks, Place};
+pub use oidc::Oidc;
+
+use std::sync::Arc;
+
 use hyper::header::{AUTHORIZATION, HeaderMap};
 
+use super::ClientCertificate;
 use crate::config::Secret;
+use crate::event::{Event, Value};
 use crate::source::refusal::Refusal;
+use denied::Denied;
 
-#[derive(Debug)]
-pub(super) struct Authority {
-    /// None: everybody.
-    token: Option<Secret>,
+/// No token is longer.
+const LONGEST: usize = 16 << 10;
+
+/// What is asked of a request. Nothing set: nothing is asked.
+#[derive(Debug, Default)]
+pub struct Authority {
+    /// Static tokens, with the name of who has each.
+    pub tokens: Vec<(Arc<str>, Secret)>,
+    pub oidc: Option<Oidc>,
+}
+
+/// Who sent an event, in the terms of CloudEvents' Auth Context extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) kind: &'static str,
+    pub(super) id: Arc<str>,
+}
+
+impl Identity {
+    /// What the publisher says of it is not believed.
+    pub(super) fn write<'a>(&'a self, event: &mut Event<'a>) {
+        event.extensions.retain(|(name, _)| name != "authclaims");
+        event.set_extension("authtype", Value::String(self.kind.into()));
+        event.set_extension("authid", Value::String((&*self.id).into()));
+    }
 }
 
 impl Authority {
-    pub(super) fn new(token: Option<Secret>) -> Authority {
-        Authority { token }
+    /// Who it is. `None`: nobody is asked.
+    pub(super) async fn check(
+        &self,
+        headers: &HeaderMap,
+        client: Option<&ClientCertificate>,
+    ) -> Result<Option<Identity>, Refusal> {
+        if self.tokens.is_empty() && self.oidc.is_none() {
+            let of =
+                |client: &ClientCertificate| Identity { kind: "service_account", id: Arc::clone(&client.0) };
+            return Ok(client.map(of));
+        }
+        self.bearer(headers).await.map(Some).map_err(Refusal::from)
     }
 
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(token) = &self.token else { return Ok(()) };
-        let given = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        // Digests are compared, so that the time taken tells nothing about the token.
-        let right = given.is_some_and(|g| blake3::hash(g) == blake3::hash(token.expose().as_bytes()));
-        if right {
-            return Ok(());
+    async fn bearer(&self, headers: &HeaderMap) -> Result<Identity, Denied> {
+        let mut given = headers.get_all(AUTHORIZATION).iter();
+        let (Some(one), None) = (given.next(), given.next()) else { return Err(Denied::NoToken) };
+        let one = one.to_str().map_err(|_| Denied::NoToken)?;
+        let (scheme, token) = one.split_once(' ').ok_or(Denied::NoToken)?;
+        let token = token.trim_matches(' ');
+        if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+            return Err(Denied::NoToken);
         }
-        Err(Refusal::new(StatusCode::UNAUTHORIZED, "the request needs 'Authorization: Bearer <http.token>'"))
+        if token.len() > LONGEST {
+            return Err(Denied::Malformed);
+        }
+        // Digests are compared, and all of them, so that the time taken tells nothing about the tokens.
+        let digest = blake3::hash(token.as_bytes());
+        let is_it = |(_, secret): &&(Arc<str>, Secret)| blake3::hash(secret.expose().as_bytes()) == digest;
+        let found = self.tokens.iter().filter(is_it).fold(None, |found, this| found.or(Some(this)));
+        if let Some((name, _)) = found {
+            return Ok(Identity { kind: "api_key", id: Arc::clone(name) });
+        }
+        match &self.oidc {
+            Some(oidc) => oidc.verify(token, digest).await,
+            None => Err(Denied::Unknown),
+        }
+    }
+
+    /// Looks after the keys while the listener is open.
+    pub(super) async fn keep(&self) {
+        match &self.oidc {
+            Some(oidc) => oidc.jwks.keep().await,
+            None => std::future::pending().await,
+        }
     }
 }

@@ -4,8 +4,10 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use crate::event::mode::Mode;
-use crate::event::{Event, Invalid, binary, record, structured};
+use crate::event::{Event, Invalid, binary, structured};
 use crate::source::refusal::Refusal;
+
+use super::Identity;
 
 pub(super) fn mode(headers: &HeaderMap) -> Result<Mode, Refusal> {
     let bad = |reason| Refusal::new(StatusCode::BAD_REQUEST, reason);
@@ -36,22 +38,27 @@ pub(super) fn records(
     headers: &HeaderMap,
     body: &[u8],
     max_batch: usize,
+    identity: Option<&Identity>,
 ) -> Result<Vec<Vec<u8>>, Refusal> {
     let invalid = |error: Invalid| Refusal::new(StatusCode::BAD_REQUEST, error.to_string());
+    let record = |event| record(event, identity);
     match mode {
         Mode::Binary => {
             let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-            Ok(vec![encode(&binary::decode_http(headers, body).map_err(invalid)?)])
+            Ok(vec![record(binary::decode_http(headers, body).map_err(invalid)?)])
         }
-        Mode::Structured => Ok(vec![encode(&structured::decode(body).map_err(invalid)?)]),
+        Mode::Structured => Ok(vec![record(structured::decode(body).map_err(invalid)?)]),
         Mode::Batch => {
-            Ok(structured::decode_batch(body, max_batch).map_err(invalid)?.iter().map(encode).collect())
+            Ok(structured::decode_batch(body, max_batch).map_err(invalid)?.into_iter().map(record).collect())
         }
     }
 }
 
-fn encode(event: &Event<'_>) -> Vec<u8> {
+fn record<'a>(mut event: Event<'a>, identity: Option<&'a Identity>) -> Vec<u8> {
+    if let Some(identity) = identity {
+        identity.write(&mut event);
+    }
     let mut record = Vec::with_capacity(512);
-    record::encode(event, &mut record);
+    crate::event::record::encode(&event, &mut record);
     record
 }

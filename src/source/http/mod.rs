@@ -17,16 +17,17 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
-use crate::config::Secret;
 use crate::event::Uid;
 use crate::event::mode::Mode;
 use crate::source::brokers::Brokers;
 use crate::source::limits::RateLimit;
 use crate::source::reception::{Reception, Taken};
 use crate::source::refusal::Refusal;
-use authority::Authority;
+use authority::Identity;
 use events::{mode, records};
 use handshake::Handshake;
+
+pub use authority::{Authority, Jwks, Oidc, Place};
 
 #[derive(Debug)]
 pub struct Settings {
@@ -36,10 +37,14 @@ pub struct Settings {
     pub max_concurrent_requests: usize,
     pub requests_per_second: u32,
     pub burst: u32,
-    pub token: Option<Secret>,
+    pub authority: Authority,
     /// Who may ask for an allowance to send here; `*`: anyone.
     pub allowed_origins: Vec<String>,
 }
+
+/// Whom the certificate of a request's connection names, where clients must have one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate(pub Arc<str>);
 
 /// How many brokers, and how much of its path, a request for none is told.
 const NAMED: usize = 20;
@@ -49,7 +54,6 @@ const PATH: usize = 200;
 #[derive(Debug)]
 pub struct HttpSource {
     settings: Settings,
-    authority: Authority,
     handshake: Handshake,
     brokers: Brokers,
     reception: Reception,
@@ -59,12 +63,11 @@ pub struct HttpSource {
 
 impl HttpSource {
     pub fn new(mut settings: Settings, brokers: Brokers, reception: Reception) -> Arc<HttpSource> {
-        let authority = Authority::new(settings.token.take());
         let origins = std::mem::take(&mut settings.allowed_origins);
         let handshake = Handshake::new(origins, settings.requests_per_second);
         let rate = RateLimit::new(settings.requests_per_second, settings.burst);
         let requests = Arc::new(Semaphore::new(settings.max_concurrent_requests));
-        Arc::new(HttpSource { settings, authority, handshake, brokers, reception, rate, requests })
+        Arc::new(HttpSource { settings, handshake, brokers, reception, rate, requests })
     }
 
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -87,7 +90,7 @@ impl HttpSource {
     async fn take(&self, request: Request<Incoming>) -> Result<(Taken, Mode), Refusal> {
         let deadline = tokio::time::Instant::now() + self.settings.request_timeout;
         // Who has no token learns nothing, not even which brokers there are.
-        self.authority.check(request.headers())?;
+        let identity = self.identity(&request, deadline).await?;
         let broker = self.broker(request.uri().path())?;
         if request.method() != Method::POST {
             return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "events are sent with POST"));
@@ -107,13 +110,30 @@ impl HttpSource {
             let reason = "the body took longer than http.request-timeout";
             Refusal::new(StatusCode::REQUEST_TIMEOUT, reason).closing()
         })??;
-        let records = records(mode, &parts.headers, &body, self.settings.max_batch)?;
+        let records = records(mode, &parts.headers, &body, self.settings.max_batch, identity.as_ref())?;
         drop((parts, body));
         if records.is_empty() {
             return Ok((Taken::Accepted, mode));
         }
         let taken = timeout_at(deadline, self.reception.take(broker, records, slot)).await;
         Ok((taken.map_err(|_| self.reception.late())??, mode))
+    }
+
+    async fn identity(
+        &self,
+        request: &Request<Incoming>,
+        deadline: tokio::time::Instant,
+    ) -> Result<Option<Identity>, Refusal> {
+        let checked = self.settings.authority.check(request.headers(), request.extensions().get());
+        timeout_at(deadline, checked).await.map_err(|_| {
+            let reason = "the token could not be verified within http.request-timeout";
+            Refusal::later(StatusCode::SERVICE_UNAVAILABLE, reason, Duration::from_secs(1))
+        })?
+    }
+
+    /// What is to be looked after while the listener is open; it never ends.
+    pub async fn keep(&self) {
+        self.settings.authority.keep().await;
     }
 
     fn broker(&self, path: &str) -> Result<Uid, Refusal> {

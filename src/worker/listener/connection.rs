@@ -18,11 +18,14 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::line::Line;
 use super::opening::{self, Version};
+use super::tls::{self, Tls};
 use super::vigil::{Duty, Vigil};
 use super::{Handler, Limits, stopped, tasks};
+use crate::source::http::ClientCertificate;
 
 /// Headers of a request, and the bytes that they may take up together.
 const HEADERS: usize = 100;
@@ -84,61 +87,90 @@ where
     }
 }
 
-pub(super) async fn serve(
-    stream: TcpStream,
-    limits: Limits,
-    stop: watch::Receiver<bool>,
-    held: Held,
-    handler: impl Handler,
-) {
-    // Answers are small and are waited for.
-    let _ = stream.set_nodelay(true);
-    begin(stream, limits, stop, held, handler).await;
+/// What a connection is served with.
+pub(super) struct Accepting<H> {
+    pub(super) limits: Limits,
+    pub(super) stop: watch::Receiver<bool>,
+    pub(super) held: Held,
+    pub(super) handler: H,
 }
 
-async fn begin<S>(
-    stream: S,
-    limits: Limits,
-    mut stop: watch::Receiver<bool>,
-    held: Held,
-    handler: impl Handler,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let opened = tokio::select! {
-        opened = timeout(limits.header_timeout, opening::open(stream)) => opened,
-        () = held.0.line.to_go() => return tracing::debug!("a silent connection was closed to make room"),
-        () = stopped(&mut stop) => return,
-    };
-    let (version, stream) = match opened {
-        Ok(Ok(Some(opened))) => opened,
-        Ok(Ok(None)) => return,
-        Ok(Err(error)) => return tracing::debug!(%error, "a connection ended badly"),
-        Err(_) => return tracing::debug!("a connection was cut off: it said nothing"),
-    };
-    let vigil = Vigil::new(Arc::clone(&held.0.line), limits, stop);
-    match version {
-        Version::One => one(stream, limits, vigil, held, handler).await,
-        Version::Two => two(stream, limits, vigil, held, handler).await,
+impl<H: Handler> Accepting<H> {
+    pub(super) async fn serve(mut self, stream: TcpStream, tls: Option<Arc<Tls>>) {
+        // Answers are small and are waited for.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = tls else { return self.begin(stream, None).await };
+        let shaking = TlsAcceptor::from(tls.config()).accept(stream);
+        let Some(stream) = self.within("TLS", shaking).await else { return };
+        let certificates = stream.get_ref().1.peer_certificates();
+        let subject = certificates.and_then(|chain| tls::subject(chain.first()?));
+        self.begin(stream, subject.map(|subject| ClientCertificate(subject.into()))).await;
+    }
+
+    /// What the client says first, unless it takes too long, has to make room, or the worker stops.
+    async fn within<T>(&mut self, what: &str, saying: impl Future<Output = std::io::Result<T>>) -> Option<T> {
+        let said = tokio::select! {
+            said = timeout(self.limits.header_timeout, saying) => said,
+            () = self.held.0.line.to_go() => {
+                tracing::debug!("a silent connection was closed to make room");
+                return None;
+            }
+            () = stopped(&mut self.stop) => return None,
+        };
+        match said {
+            Ok(Ok(said)) => return Some(said),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a connection ended badly before its first request: {what}")
+            }
+            Err(_) => tracing::debug!("a connection was cut off: {what} took too long"),
+        }
+        None
+    }
+
+    async fn begin<S>(mut self, stream: S, client: Option<ClientCertificate>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some(Some((version, stream))) = self.within("its beginning", opening::open(stream)).await else {
+            return;
+        };
+        let vigil = Vigil::new(Arc::clone(&self.held.0.line), self.limits, self.stop);
+        let serving = Serving { line: Arc::clone(&self.held.0.line), client, handler: self.handler };
+        match version {
+            Version::One => one(stream, self.limits, vigil, serving).await,
+            Version::Two => two(stream, self.limits, vigil, serving, Tasks(self.held.clone())).await,
+        }
+        drop(self.held);
     }
 }
 
-/// The handler's answer, while the line is busy with it.
-fn answer(handler: &impl Handler, line: &Arc<Line>, request: Request<Incoming>) -> Answer {
-    let turn = line.begin();
-    let response = handler.answer(request);
-    Box::pin(async move {
-        let response = response.await;
-        drop(turn);
-        Ok(response)
-    })
+struct Serving<H> {
+    line: Arc<Line>,
+    client: Option<ClientCertificate>,
+    handler: H,
 }
 
-async fn one<S>(stream: S, limits: Limits, mut vigil: Vigil, held: Held, handler: impl Handler)
+impl<H: Handler> Serving<H> {
+    /// The handler's answer, while the line is busy with it.
+    fn answer(&self, mut request: Request<Incoming>) -> Answer {
+        if let Some(client) = &self.client {
+            request.extensions_mut().insert(client.clone());
+        }
+        let turn = self.line.begin();
+        let response = self.handler.answer(request);
+        Box::pin(async move {
+            let response = response.await;
+            drop(turn);
+            Ok(response)
+        })
+    }
+}
+
+async fn one<S>(stream: S, limits: Limits, mut vigil: Vigil, serving: Serving<impl Handler>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(|request| answer(&handler, &held.0.line, request));
+    let service = service_fn(|request| serving.answer(request));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
@@ -167,11 +199,10 @@ where
     let _ = timeout(LINGER, linger).await;
 }
 
-async fn two<S>(stream: S, limits: Limits, mut vigil: Vigil, held: Held, handler: impl Handler)
+async fn two<S>(stream: S, limits: Limits, mut vigil: Vigil, serving: Serving<impl Handler>, tasks: Tasks)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let line = Arc::clone(&held.0.line);
     let service = service_fn(move |request: Request<Incoming>| {
         // As many as with HTTP/1.1, where it is refused before anybody sees it.
         if request.headers().len() > HEADERS {
@@ -179,9 +210,9 @@ where
             *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             return Box::pin(std::future::ready(Ok(response))) as Answer;
         }
-        answer(&handler, &line, request)
+        serving.answer(request)
     });
-    let mut connection = http2::Builder::new(Tasks(held))
+    let mut connection = http2::Builder::new(tasks)
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEADER_BYTES as u32)

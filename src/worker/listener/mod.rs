@@ -3,7 +3,10 @@
 mod connection;
 mod line;
 mod opening;
+mod tls;
 mod vigil;
+
+pub use tls::{Files, Tls};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::MissedTickBehavior;
 
 use super::tasks;
 use connection::Held;
@@ -22,12 +26,16 @@ use line::Lines;
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub connections: usize,
+    /// For TLS, then for each head.
     pub header_timeout: Duration,
     /// How long open connections get to finish their request once the listener stops.
     pub farewell: Duration,
     /// A connection on which no request begins or ends for so long is cut off: its client does not read its answers.
     pub silence: Duration,
 }
+
+/// How often the certificates' files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What answers the requests of all connections.
 pub trait Handler: Clone + Send + Sync + 'static {
@@ -53,13 +61,21 @@ where
 pub async fn serve(
     listener: TcpListener,
     limits: Limits,
+    tls: Option<Arc<Tls>>,
     mut stop: watch::Receiver<bool>,
     handler: impl Handler,
 ) {
     let slots = Arc::new(Semaphore::new(limits.connections));
     let lines = Arc::new(Lines::default());
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let stream = tokio::select! {
+            _ = look.tick(), if tls.is_some() => {
+                let tls = tls.clone();
+                tokio::task::spawn_blocking(move || tls.iter().for_each(|tls| tls.look()));
+                continue;
+            }
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
@@ -79,8 +95,8 @@ pub async fn serve(
         };
         let line = lines.open();
         let held = Held::new(slot, line);
-        let (handler, stop) = (handler.clone(), stop.clone());
-        tasks::task(connection::serve(stream, limits, stop, held, handler));
+        let accepting = connection::Accepting { limits, stop: stop.clone(), held, handler: handler.clone() };
+        tasks::task(accepting.serve(stream, tls.clone()));
     }
     drop(listener);
     // Each ends within its farewell, so none outlives this: they hold what the worker's end waits for.
