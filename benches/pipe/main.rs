@@ -8,12 +8,14 @@ mod core;
 mod deciding;
 mod disk;
 mod function;
+mod http;
 mod limits;
 mod meter;
 mod process;
 mod publisher;
 mod routing;
 mod sample;
+mod subscriber;
 mod telemetry;
 mod whole;
 
@@ -21,7 +23,7 @@ use meter::Table;
 
 type Part = (&'static str, fn(&Table));
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("codecs", codecs::measure),
     ("deciding", deciding::measure),
     ("routing", routing::measure),
@@ -30,6 +32,7 @@ const PARTS: [Part; 9] = [
     ("limits", limits::measure),
     ("disk", disk::measure),
     ("whole", whole::measure),
+    ("http", http::measure),
     ("telemetry", telemetry::measure),
 ];
 

@@ -28,7 +28,7 @@ impl Worker {
         Worker::start_with(data, documents, &[])
     }
 
-    /// With more settings.
+    /// With these settings: "http.mode=direct".
     pub(crate) fn start_with(data: &Path, documents: &Path, settings: &[&str]) -> Worker {
         let begun = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_weir"))

@@ -11,6 +11,7 @@ use hyper_util::server::conn::auto;
 
 use super::meter::Table;
 use super::process::Worker;
+use super::publisher::Form;
 use super::{publisher, sample};
 
 const EVENTS: usize = 50_000;
@@ -46,7 +47,7 @@ fn each(settings: &[&str]) -> f64 {
     let data = tempfile::tempdir_in(sample::scratch()).expect("the scratch directory is writable");
     let worker = Worker::start_with(data.path(), &sample::documents(), settings);
     let start = worker.cpu();
-    publisher::publish(worker.http, EVENTS, 100, 4);
+    publisher::publish(worker.http, EVENTS, Form::Batch(100), 4, 202);
     worker.await_settled(2 * EVENTS as u64);
     let cpu = worker.cpu() - start;
     worker.stop();

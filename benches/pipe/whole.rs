@@ -17,6 +17,7 @@ use weir::worker::query::Store;
 
 use super::meter::Table;
 use super::process::Worker;
+use super::publisher::Form;
 use super::{publisher, sample};
 
 const STARTS: usize = 11;
@@ -71,7 +72,7 @@ fn first_event(table: &Table) {
         let data = scratch();
         let begun = Instant::now();
         let worker = Worker::start(data.path(), &documents);
-        publisher::publish(worker.http, 1, 1, 1);
+        publisher::publish(worker.http, 1, Form::Structured, 1, 202);
         worker.await_settled(1);
         if round > 0 {
             times.push(begun.elapsed().as_secs_f64() * 1e3);
@@ -140,7 +141,8 @@ fn over_http(table: &Table, events: usize, batch: usize, connections: usize) {
     let data = scratch();
     let worker = Worker::start(data.path(), &sample::documents());
     let start = worker.cpu();
-    publisher::publish(worker.http, events, batch, connections);
+    let form = if batch == 1 { Form::Structured } else { Form::Batch(batch) };
+    publisher::publish(worker.http, events, form, connections, 202);
     finish(table, worker, data.path(), events, start);
 }
 
