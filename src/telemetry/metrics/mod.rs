@@ -47,8 +47,8 @@ pub struct Metrics {
 #[derive(Debug, Default)]
 pub struct Requests([Cell; CODES.len()], Cell);
 
-const CODES: [u16; 20] =
-    [200, 202, 204, 400, 401, 403, 404, 405, 406, 408, 411, 413, 415, 417, 429, 431, 500, 503, 504, 507];
+const CODES: [u16; 21] =
+    [200, 202, 204, 400, 401, 403, 404, 405, 406, 408, 411, 413, 415, 417, 422, 429, 431, 500, 503, 504, 507];
 
 /// What the loop says of its core.
 #[derive(Debug, Default)]
