@@ -16,7 +16,11 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/functions/target,sharing=locked \
     --mount=type=cache,target=/build/target,sharing=locked \
     scripts/setup && functions/build && cargo build --release --locked \
- && install -D target/release/weir /out/weir
+ && install -D target/release/weir /out/weir \
+ && install -d -m 0755 /out/aot \
+ && target/release/weir build --portable --cache /out/aot triggers \
+ && chmod -R go+rX /out/aot \
+ && scripts/sbom /out/doc
 
 FROM debian:trixie-slim
 # hadolint ignore=DL3008
@@ -26,11 +30,16 @@ RUN apt-get update \
  && install -d -o 65532 -g 65532 -m 0700 /weir/data
 COPY --from=build /out/weir /usr/local/bin/weir
 COPY --from=build /build/functions/*.wasm /weir/functions/
+# Compiled for every processor with the features of the one that built this: build on the oldest that is to run it. Whoever
+# mounts other functions has them compiled with WEIR_FUNCTION_CACHE=/weir/data/aot.
+COPY --from=build /out/aot /weir/aot
+COPY --from=build /out/doc /usr/share/doc/weir
 COPY triggers /weir/triggers
 WORKDIR /weir
 # Inside a container loopback is nobody's; who may reach the ports is decided outside.
 ENV WEIR_HTTP_ADDRESS=0.0.0.0:8080 \
-    WEIR_ADMIN_ADDRESS=0.0.0.0:9090
+    WEIR_ADMIN_ADDRESS=0.0.0.0:9090 \
+    WEIR_FUNCTION_CACHE=/weir/aot
 # The queue, the journal and the dead letters: a volume, or a disk that outlives the container.
 VOLUME /weir/data
 EXPOSE 8080 9090

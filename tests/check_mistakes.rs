@@ -118,7 +118,7 @@ items:
     assert_eq!((&article.filter, &article.data), (&exact("type", "order.created"), &None));
     assert_eq!((article.policy.order, article.dead_letter), (Order::Key, DeadLetterTo::Store));
     assert_eq!(article.subscriber_name(&config), "default/payment");
-    assert_eq!(config.functions[0].tenant, "default");
+    assert_eq!(config.functions[0].tenant, weir::config::Tenant::named("default"));
     assert!(config.functions[0].module.ends_with("triggers/../functions/payment.wasm"));
     assert_eq!(inner.broker, config.brokers[1].uid);
     assert_eq!(inner.data.as_ref().map(DataFilter::text), Some("/amount > 10000 and not /test"));
@@ -452,4 +452,34 @@ fn every_setting_is_documented_and_within_its_own_bounds() {
             assert_eq!(shown, "", "{}", row.name);
         }
     }
+}
+
+/// A durable of NATS is shared by workers: an order of what it brings can't be kept, and is refused wherever it is asked for.
+#[test]
+fn an_order_that_a_shared_durable_can_not_keep_is_refused() {
+    let load = |annotations: &str, ordering: &str, broker: &str| {
+        let text = format!(
+            "apiVersion: weir.dev/v1alpha1\nkind: NatsSource\nmetadata: {{name: orders}}\nspec:\n  servers: ['nats:4222']\n  \
+             stream: ORDERS\n  consumer: weir\n  {ordering}\n  sink: {{{broker}}}\n---\napiVersion: eventing.knative.dev/v1\n\
+             kind: Trigger\nmetadata: {{name: t, annotations: {{{annotations}}}}}\nspec:\n  broker: default\n  \
+             subscriber: {{uri: 'http://orders/'}}\n"
+        );
+        weir::config::load_text("a.yaml", &text).diagnostics.to_string()
+    };
+    let (broker, uri) = ("ref: {kind: Broker, name: default}", "uri: 'http://orders/'");
+    for fine in ["", "weir.dev/delivery.order: unordered"] {
+        let said = load(fine, "", broker);
+        assert!(!said.contains("error"), "{said}");
+    }
+    for order in ["weir.dev/delivery.order: key", "kafka.eventing.knative.dev/delivery.order: ordered"] {
+        let said = load(order, "", broker);
+        assert!(
+            said.contains("the Trigger 't' asks for the order") && said.contains("KafkaSource"),
+            "{said}"
+        );
+        let said = load(order, "", uri);
+        assert!(!said.contains("error"), "its broker has other events: {said}");
+    }
+    let said = load("", "ordering: key", uri);
+    assert!(said.contains("NatsSource.spec.ordering: 'key' can't be kept"), "{said}");
 }

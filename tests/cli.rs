@@ -76,6 +76,9 @@ fn help() {
         "build",
         "test",
         "publish",
+        "tap",
+        "setup",
+        "lag",
         "invoke",
         "cost",
         "journal",
@@ -153,6 +156,29 @@ fn build() {
     session.write("open/readme.txt", "");
     std::fs::set_permissions(session.path("open"), PermissionsExt::from_mode(0o777)).unwrap();
     session.weir(&["build", "--cache", "open"]).weir(&["build", "nowhere"]);
+    session.expect();
+}
+
+/// What is needed of Kafka, for whoever administers it: no broker is asked.
+#[test]
+fn setup() {
+    let mut session = Session::new("setup");
+    session.write(
+        "triggers/broker.yaml",
+        "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {name: default}\n",
+    );
+    session.weir(&["setup"]).weir(&["lag"]).weir(&["setup", "--print", "--check"]);
+    session.write(
+        "triggers/kafka.yaml",
+        "apiVersion: sources.knative.dev/v1\nkind: KafkaSource\nmetadata: {name: orders}\nspec:\n  \
+         bootstrapServers: [kafka-0:9092, kafka-1:9092]\n  topics: [orders, payments]\n  consumerGroup: shop\n  \
+         sink: {ref: {apiVersion: eventing.knative.dev/v1, kind: Broker, name: default}}\n---\n\
+         apiVersion: eventing.knative.dev/v1alpha1\nkind: KafkaSink\nmetadata: {name: shipped, namespace: shop}\nspec: \
+         {bootstrapServers: [kafka-0:9092], topic: shipped, numPartitions: 12, replicationFactor: 3}\n---\n\
+         apiVersion: eventing.knative.dev/v1alpha1\nkind: KafkaSink\nmetadata: {name: dead}\nspec: \
+         {bootstrapServers: [kafka-0:9092], topic: dead-letters}\n",
+    );
+    session.weir(&["setup", "--print"]);
     session.expect();
 }
 

@@ -128,6 +128,7 @@ fn looked_at() {
     let letters = session.home.dead_letters();
     assert_eq!(letters.iter().map(|letter| letter.id).collect::<Vec<_>>(), [0, 1, 2, 3]);
     letters.iter().for_each(|letter| session.hide(ended(letter), "[ENDED]"));
+    letters.iter().for_each(|letter| session.hide(&letter.delivery, "[DELIVERY]"));
     session.weir(&["dlq", "list"]).weir(&["dlq", "list", "--last", "1"]).weir(&["journal", "--dead-letters"]);
     session.weir(&["dlq", "list", "--trigger", "tasks", "--reason", "unreachable", "--last", "2"]);
     session.weir(&["dlq", "list", "--trigger", "shop/orders"]).weir(&["dlq", "list", "--trigger", "orders"]);

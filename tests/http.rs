@@ -13,6 +13,8 @@ mod handshake;
 mod hostile;
 #[path = "http/http2.rs"]
 mod http2;
+#[path = "http/keys.rs"]
+mod keys;
 #[path = "http/limits.rs"]
 mod limits;
 #[path = "http/protocol.rs"]

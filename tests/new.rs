@@ -54,9 +54,9 @@ impl Made {
         );
         let mut command = Command::new("bash");
         command.args(["-euc", &script]).current_dir(self.project()).env_remove("RUSTFLAGS");
-        // As in a shell of its own, where no make runs that runs these tests.
-        for set_by_make in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
-            command.env_remove(set_by_make);
+        // As in a shell of its own, where no make runs that runs these tests, and nothing says where builds go.
+        for set_outside in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CARGO_TARGET_DIR"] {
+            command.env_remove(set_outside);
         }
         succeeded(command.output().unwrap())
     }

@@ -90,9 +90,10 @@ fn twice<W: Simulated>() {
 fn prove<W: Simulated>(known: &[(u64, &str)], count: u64) {
     shrink::quiet_panics();
     for (seed, about) in known {
-        // Some were found when there were no limits yet.
+        // Some were found when there were no limits yet, or no budgets.
         let scenario = Scenario::of(W::KIND, *seed);
-        for scenario in [scenario.without(Fault::Limited), scenario] {
+        let limited = scenario.without(Fault::Budgets);
+        for scenario in [limited.without(Fault::Limited), limited, scenario] {
             run::<W>(&scenario).unwrap_or_else(|text| panic!("{about}, again\n{text}"));
         }
     }

@@ -48,8 +48,13 @@ impl Topic {
     }
 
     fn home(&self) -> Home {
+        self.home_with("{}")
+    }
+
+    fn home_with(&self, annotations: &str) -> Home {
         let home = Home::new(&format!(
-            "apiVersion: sources.knative.dev/v1\nkind: KafkaSource\nmetadata: {{name: orders}}\nspec:\n  \
+            "apiVersion: sources.knative.dev/v1\nkind: KafkaSource\n\
+             metadata: {{name: orders, annotations: {annotations}}}\nspec:\n  \
              bootstrapServers: ['{}']\n  topics: [{}]\n  consumerGroup: {}\n  \
              sink: {{ref: {{apiVersion: eventing.knative.dev/v1, kind: Broker, name: default}}}}\n\
              ---\napiVersion: weir.dev/v1alpha1\nkind: Function\nmetadata: {{name: audit}}\nspec: {{module: audit.wasm}}\n\
@@ -113,6 +118,27 @@ fn every_record_is_shown_as_the_event_that_it_is() {
     assert_eq!(of(0, 2)["event"]["kafkaheadertenant"], "acme");
     assert_eq!(of(0, 3)["event"], Value::Null);
     assert!(of(1, 0)["event"].get("data").is_none(), "a tombstone is no data");
+}
+
+/// What is no CloudEvent has its attributes where the document says.
+#[test]
+fn a_map_says_where_records_have_their_attributes() {
+    let topic = Topic::new(1);
+    topic.produce(0, Some("k"), &[("kind", "order.created")], Some(r#"{"order": {"id": 7}}"#));
+    topic.produce(0, None, &[("kind", "order.created")], Some("plain"));
+    topic.produce(0, None, &[], Some(r#"{"order": {"id": 8}}"#));
+    let home = topic.home_with("{weir.dev/map: 'type=header:kind, id=/order/id, source=\"/shop\"'}");
+    let text = tap(&home, &["--from", "earliest"]);
+    let at = |offset| format!("{}[0]@{offset}  ", topic.name);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            at(0) + "order.created  id=7 source=/shop key=k  -> default/created",
+            at(1) + "no event: id: weir.dev/map looks for it in /order/id: the record's value is no JSON",
+            at(2) + "no event: type: weir.dev/map looks for it in header:kind: there is no such header",
+        ]
+    );
 }
 
 #[test]
@@ -179,7 +205,7 @@ fn what_is_not_there_is_named() {
         String::from_utf8(output.stderr).unwrap()
     };
     let unknown = fails(&["order"]);
-    assert!(unknown.contains("there is no KafkaSource default/order"), "{unknown}");
+    assert!(unknown.contains("there is no KafkaSource or NatsSource default/order"), "{unknown}");
     assert!(unknown.contains("default/orders"), "{unknown}");
     home.write(
         "documents.yaml",

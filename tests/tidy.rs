@@ -158,7 +158,7 @@ fn the_pure_floors_decide_without_the_world() {
 fn what_belongs_in_one_place_stands_there() {
     let places: [(&str, &[&str], &[&str]); 5] = [
         ("sled", &["sled::"], &["store/volume.rs"]),
-        ("backoff", &["backoff::"], &["worker/scribe.rs"]),
+        ("backoff", &["backoff::"], &["worker/patience.rs"]),
         (
             "threads and tasks start",
             &["thread::spawn", "thread::Builder", "tokio::spawn", "spawn_local"],
@@ -168,6 +168,12 @@ fn what_belongs_in_one_place_stands_there() {
             "unsafe",
             &["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"],
             &[
+                "cli/exit.rs",
+                "client/bearer.rs",
+                "client/detours.rs",
+                "client/lifeline.rs",
+                "source/kafka/inlet.rs",
+                "source/kafka/offsets.rs",
                 "function/address_space.rs",
                 "function/engine.rs",
                 "function/sandbox.rs",

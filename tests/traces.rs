@@ -5,6 +5,8 @@
 mod exposition;
 #[path = "traces/receiver.rs"]
 mod receiver;
+#[path = "subscribers/server.rs"]
+mod server;
 mod worker;
 
 use std::net::TcpListener;
@@ -14,7 +16,9 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use receiver::{Receiver, attribute};
+use server::Server;
 use worker::{Connection, Home, Running, eventually, guests};
 
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -191,6 +195,117 @@ fn over_grpc_a_publisher_s_event_its_reply_and_what_follows_are_one_trace() {
 #[test]
 fn over_http_they_are_too() {
     one_trace("http");
+}
+
+/// Start, reload and drain are spans of their own, with the functions that they load under them.
+fn doings(protocol: &str) {
+    let (receiver, home) = (Receiver::start(), home());
+    std::fs::create_dir_all(home.path().join("secrets/otlp")).unwrap();
+    home.write("secrets/otlp/headers", b"x-key=open sesame");
+    let protocol = format!("telemetry.otlp.protocol={protocol}");
+    let more = [&*protocol, "telemetry.otlp.headers=secret:otlp/headers", "telemetry.sampling=0"];
+    // A cache of its own: whether something is compiled is said.
+    let more = [&more[..], &["function.cache=native"]].concat();
+    let running = start(&home, &receiver.endpoint(), &more);
+    home.write("ship.wasm", &guests::answering("shipped"));
+    eventually("the change takes effect", || running.said("a change has taken effect"));
+    std::fs::write(home.documents(), format!("{DOCUMENTS}---\nkind: Nothing\n")).unwrap();
+    eventually("the mistake is found", || running.said("the change is refused: what was in force goes on"));
+    let ended = running.terminate();
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert!(!ended.log.contains("weir::doing") && !ended.log.contains("sesame"), "{}", ended.log);
+
+    let spans = receiver.with(|received| received.doings());
+    let start = the(&spans, "start");
+    assert_eq!([said(start, "triggers"), said(start, "functions")], ["3", "3"]);
+    let reloads: Vec<_> = spans.iter().filter(|span| span.name == "reload").collect();
+    let [taken, refused] = &reloads[..] else { panic!("{reloads:#?}") };
+    assert_eq!(
+        [said(taken, "functions"), said(taken, "compiled"), said(taken, "added")],
+        ["default/ship", "1", ""]
+    );
+    assert_ne!(said(taken, "set"), said(start, "set"));
+    let why = refused.status.as_ref().unwrap();
+    assert_eq!(
+        (why.code, why.message.contains("documents.yaml")),
+        (StatusCode::Error as i32, true),
+        "{why:?}"
+    );
+    let drain = the(&spans, "drain");
+    assert_eq!(said(drain, "unsettled"), "0");
+    assert!(start.end_time_unix_nano <= drain.start_time_unix_nano);
+
+    let loads = |under: &Span| {
+        let mine = spans.iter().filter(|span| span.name == "load" && span.parent_span_id == under.span_id);
+        let mut loads: Vec<_> =
+            mine.map(|span| format!("{} {}", said(span, "function"), said(span, "origin"))).collect();
+        loads.sort();
+        loads
+    };
+    assert_eq!(loads(start), ["default/fail compiled", "default/pay compiled", "default/ship compiled"]);
+    assert_eq!(loads(taken), ["default/ship compiled"]);
+    for root in [start, taken, refused, drain] {
+        assert!(root.parent_span_id.is_empty() && root.start_time_unix_nano < root.end_time_unix_nano);
+    }
+    receiver.with(|received| {
+        assert!(received.requests.iter().all(|(_, key)| key == "open sesame"), "{:?}", received.requests);
+        let own = received.traces.iter().flat_map(|request| &request.resource_spans);
+        let names = own.map(|of| attribute(&of.resource.as_ref().unwrap().attributes, "service.name"));
+        assert!(names.into_iter().all(|name| name.as_deref() == Some("weir")));
+    });
+}
+
+#[test]
+fn over_grpc_the_worker_s_own_doings_are_spans() {
+    doings("grpc");
+}
+
+#[test]
+fn over_http_its_own_doings_are_spans_too() {
+    doings("http");
+}
+
+/// A subscriber is asked under the attempt's span, which is the event's publisher's grandchild.
+#[test]
+fn a_request_to_a_subscriber_carries_its_attempt() {
+    let (receiver, server) = (Receiver::start(), Server::start());
+    let home = Home::new(&format!(
+        "apiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {{name: far}}\nspec:\n  broker: default\n  \
+         delivery: {{retry: 1, backoffPolicy: linear, backoffDelay: PT0.01S}}\n  subscriber: {{uri: \"{}\"}}\n",
+        server.url("/once/503")
+    ));
+    let running = start(&home, &receiver.endpoint(), &["telemetry.sampling=0"]);
+    running.publish("order", "o-1", &[("ce-traceparent", PARENT), ("ce-tracestate", "a=1")], "7");
+    running.publish("order", "o-2", &[], "7");
+    settled(&running, 2.0);
+    running.terminate();
+    let spans = receiver.with(|received| received.spans());
+    let mut attempts: Vec<_> = spans.iter().filter(|span| span.name == "attempt default/far").collect();
+    attempts.sort_by_key(|span| said(span, "weir.attempt"));
+    let requests = server.got("/once/503");
+    let (first, second): (Vec<_>, Vec<_>) = requests.iter().partition(|got| got.id() == "o-1");
+    assert_eq!((attempts.len(), first.len(), second.len()), (2, 2, 2), "one that failed, and its retry");
+    let process = the(&spans, "process default/far");
+    assert_eq!(process.parent_span_id, 0xb7ad6b7169203331_u64.to_be_bytes());
+    for (attempt, got) in attempts.iter().zip(&first) {
+        assert_eq!(attempt.parent_span_id, process.span_id);
+        let span = u64::from_be_bytes(attempt.span_id[..].try_into().unwrap());
+        let expected = format!("00-0af7651916cd43dd8448eb211c80319c-{span:016x}-01");
+        // As a header of its own, for HTTP's tools, and as the event's extension.
+        for name in ["traceparent", "ce-traceparent"] {
+            assert_eq!(got.headers[name], expected, "{name}");
+        }
+        for name in ["tracestate", "ce-tracestate"] {
+            assert_eq!(got.headers[name], "a=1", "{name}");
+        }
+    }
+    assert_ne!(first[0].headers["traceparent"], first[1].headers["traceparent"]);
+    // One that nobody traces says so, and is in a trace of its own.
+    for got in second {
+        assert!(got.headers["traceparent"].ends_with("-00"), "{:?}", got.headers);
+        assert!(!got.headers["traceparent"].contains("0af7651916cd43dd8448eb211c80319c"));
+        assert!(!got.headers.contains_key("tracestate"));
+    }
 }
 
 #[test]

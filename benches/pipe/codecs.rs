@@ -60,6 +60,8 @@ pub(crate) fn measure(table: &Table) {
         trigger: "default/process-payments",
         function: "default/payment",
         tenant: "default",
+        version: 0,
+        replay: 0,
         attempt: 1,
         outcome: Outcome::Succeeded,
         reason: Reason::None,
@@ -69,6 +71,7 @@ pub(crate) fn measure(table: &Table) {
         fuel: 4_000,
         price: 0,
         memory: 131_072,
+        memory_limit: 0,
         bytes_in: 400,
         bytes_out: 200,
         event_id: &event.id,
@@ -76,6 +79,7 @@ pub(crate) fn measure(table: &Table) {
         event_type: &event.ty,
         replies: vec![Reply { id: "order-00000000/payment", ty: "payment.processed" }],
         fenced: false,
+        dead_letter: false,
     };
     let encoded = step(&mut || {
         out.clear();

@@ -62,7 +62,10 @@ fn core(deliveries: usize, limits: Limits) -> Core {
     let filters = (0..deliveries).map(|_| (BROKER, of("order.created"))).chain([(BROKER, of("bad"))]);
     let uids = (0..=deliveries as u128).map(Uid).collect();
     let policies = vec![policy(); deliveries + 1];
-    let mut core = Core::new(Arc::new(Triggers { routes: Routes::new(filters), policies, uids }), limits);
+    let mut core = Core::new(
+        Arc::new(Triggers { routes: Routes::new(filters), policies, uids, ..Triggers::default() }),
+        limits,
+    );
     let assigned: Input<()> = Input::Assigned {
         source: sample::SOURCE,
         partition: 0,

@@ -67,6 +67,7 @@ fn step() -> Cost {
         routes: routes(1, one_of_many_types),
         policies: vec![Policy::default()],
         uids: vec![Uid(1)],
+        ..Triggers::default()
     };
     let mut core = Core::new(Arc::new(triggers), Limits::default());
     let mut effects = Vec::new();

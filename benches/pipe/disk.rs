@@ -34,6 +34,8 @@ fn journal(count: usize) -> Cost {
         trigger: "default/process-payments",
         function: "default/payment",
         tenant: "default",
+        version: 0,
+        replay: 0,
         attempt: 1,
         outcome: Outcome::Succeeded,
         reason: Reason::None,
@@ -43,6 +45,7 @@ fn journal(count: usize) -> Cost {
         fuel: 4_000,
         price: 0,
         memory: 131_072,
+        memory_limit: 0,
         bytes_in: 400,
         bytes_out: 200,
         event_id: "order-00000000",
@@ -50,6 +53,7 @@ fn journal(count: usize) -> Cost {
         event_type: "order.created",
         replies: vec![Reply { id: "order-00000000/payment", ty: "payment.processed" }],
         fenced: false,
+        dead_letter: false,
     }
     .encode(&mut entry);
     with_log(|log| {

@@ -44,7 +44,7 @@ fn requests(table: &Table, name: &str, events: usize, form: Form, mode: &str, st
     percentiles(table, times);
 }
 
-fn percentiles(table: &Table, mut times: Vec<Duration>) {
+pub(crate) fn percentiles(table: &Table, mut times: Vec<Duration>) {
     times.sort_unstable();
     for (name, part) in [("P50", 50), ("P99", 99)] {
         let at = (times.len() * part / 100).min(times.len() - 1);

@@ -3,27 +3,39 @@
 //!
 //! CPU time, not wall time, and rounds with their spread: the machine may be shared. Targets are printed, never asserted.
 
+#[path = "../../tests/brokers/mod.rs"]
+mod brokers;
 mod codecs;
 mod core;
 mod deciding;
 mod disk;
+mod floor;
 mod function;
 mod http;
+mod jetstream;
+mod journal;
+mod kafka;
 mod limits;
 mod meter;
+mod nats;
 mod process;
 mod publisher;
 mod routing;
 mod sample;
 mod subscriber;
 mod telemetry;
+mod topic;
 mod whole;
 
 use meter::Table;
 
+/// The worker's own.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 type Part = (&'static str, fn(&Table));
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 13] = [
     ("codecs", codecs::measure),
     ("deciding", deciding::measure),
     ("routing", routing::measure),
@@ -31,8 +43,11 @@ const PARTS: [Part; 10] = [
     ("function", function::measure),
     ("limits", limits::measure),
     ("disk", disk::measure),
+    ("journal", journal::measure),
     ("whole", whole::measure),
     ("http", http::measure),
+    ("kafka", kafka::measure),
+    ("nats", nats::measure),
     ("telemetry", telemetry::measure),
 ];
 

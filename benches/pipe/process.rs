@@ -106,8 +106,8 @@ impl Worker {
         line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") * 1_024.0 / 1e6
     }
 
-    /// Waits until so many events have settled, replies included.
-    pub(crate) fn await_settled(&self, events: u64) {
+    /// Waits until so many events have settled, replies included; says how many have.
+    pub(crate) fn await_settled(&self, events: u64) -> u64 {
         let deadline = Instant::now() + PATIENCE;
         loop {
             // Busy is an answer too: it is asked again.
@@ -116,7 +116,7 @@ impl Worker {
                 _ => 0,
             };
             if settled >= events {
-                return;
+                return settled;
             }
             assert!(Instant::now() < deadline, "{settled} of {events} events settled in {PATIENCE:?}");
             sleep(Duration::from_millis(20));

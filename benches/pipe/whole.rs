@@ -32,7 +32,7 @@ pub(crate) fn measure(table: &Table) {
     over_http(table, 30_000, 1, 32);
 }
 
-fn scratch() -> TempDir {
+pub(crate) fn scratch() -> TempDir {
     tempfile::tempdir_in(sample::scratch()).expect("the scratch directory is writable")
 }
 
@@ -168,7 +168,7 @@ fn finish(table: &Table, worker: Worker, data: &Path, events: usize, start: f64)
 }
 
 /// Threads that differ by a number alone are one kind.
-fn by_kind(threads: Vec<(String, f64)>) -> Vec<(String, f64)> {
+pub(crate) fn by_kind(threads: Vec<(String, f64)>) -> Vec<(String, f64)> {
     let mut kinds: Vec<(String, f64)> = Vec::new();
     for (name, ns) in threads {
         let kind = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-').to_owned();

@@ -1,6 +1,9 @@
 //! How a command ends: exit codes after sysexits, and errors that go to stderr with them.
 
+#![allow(unsafe_code)] // The standard library's way out runs destructors under the feet of threads.
+
 use std::fmt::Display;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use super::out::say;
@@ -47,6 +50,14 @@ impl Failed {
     pub fn help(self, help: impl Display) -> Failed {
         Failed { help: Some(help.to_string()), ..self }
     }
+}
+
+/// Ends the process with what still runs in it: calls of functions, clients that say farewell. All that is to be kept is
+/// on disk or with the brokers.
+pub fn at_once(code: u8) -> ! {
+    let _ = std::io::stdout().flush();
+    // SAFETY: it does not return. What the engine and the clients would take down at an exit is in use by their threads.
+    unsafe { libc::_exit(code.into()) }
 }
 
 pub fn code(outcome: Outcome) -> ExitCode {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::exit::Failed;
+use super::exit::{self, Failed};
 use crate::worker::shutdown::Signals;
 use crate::worker::tasks;
 
@@ -22,7 +22,7 @@ pub fn listen() -> Result<(), Failed> {
             signals.next().await;
             ASKED_FOR.store(true, Ordering::Relaxed);
             signals.next().await;
-            std::process::exit(1);
+            exit::at_once(1);
         });
     }));
     Ok(())

@@ -12,21 +12,27 @@ pub mod input;
 pub mod interrupt;
 pub mod invoke;
 pub mod journal;
+pub mod lag;
 pub mod new;
 pub mod options;
 pub mod out;
 pub mod outbox;
 pub mod post;
 pub mod produce;
+mod produce_nats;
 pub mod publish;
 pub mod run;
 pub mod schema;
+pub mod setup;
 pub mod status;
 pub mod stored;
 pub mod style;
 pub mod table;
 pub mod tap;
 pub mod test;
+mod usage_stream;
+mod usage_tally;
+mod usage_topic;
 pub mod version;
 
 use std::process::ExitCode;
@@ -82,11 +88,15 @@ enum Command {
     Publish(publish::Publish),
     /// Look at the records of a Kafka source, as events with their triggers, and leave no trace
     Tap(tap::Tap),
+    /// Make the topics that Kafka's sources and sinks need, or say which those are
+    Setup(setup::Setup),
+    /// Show how far each Kafka source is behind, and what is parked
+    Lag(lag::Lag),
     /// Call one function with one event, without a worker
     Invoke(invoke::Invoke),
-    /// Show what events have cost, by trigger, function or tenant
+    /// Show what events have cost, by trigger, function, tenant, outcome, cause or hour
     Cost(cost::CostOf),
-    /// Show what each attempt did: trigger, function, reply, outcome, cost
+    /// Show what each attempt did; verify, dump or rescue the journal of it
     Journal(journal::Show),
     /// Look at dead letters, deliver them again, drop them
     Dlq(dlq::Dlq),
@@ -127,6 +137,8 @@ pub fn main() -> ExitCode {
         Command::Test(test) => test.main(),
         Command::Publish(publish) => publish.main(),
         Command::Tap(tap) => tap.main(),
+        Command::Setup(setup) => setup.main(),
+        Command::Lag(lag) => lag.main(),
         Command::Invoke(invoke) => invoke.main(),
         Command::Cost(cost) => cost.main(),
         Command::Journal(show) => show.main(),

@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::exit::Failed;
 use super::out::{plural, say};
-use crate::config::{Diagnostics, Look, Settings, Severity, load_settings};
+use crate::client::detours;
+use crate::config::{Detour, Diagnostics, Look, Settings, Severity, load_settings};
 
 /// The settings file that is read if none is named.
 const FILE: &str = "weir.yaml";
@@ -24,6 +25,29 @@ pub struct Options {
     set: Vec<String>,
 }
 
+/// Where the names of brokers lead.
+#[derive(Clone, Debug, Default, Args)]
+pub struct MapHost {
+    /// A broker's name that leads elsewhere, also where brokers say it: kafka.prod:9092=127.0.0.1:19092 (repeatable; setting
+    /// kafka.map-hosts)
+    #[arg(long, value_name = "FROM=TO")]
+    map_host: Vec<String>,
+}
+
+impl MapHost {
+    pub fn setting(&self) -> (&'static str, Option<String>) {
+        ("kafka.map-hosts", (!self.map_host.is_empty()).then(|| self.map_host.join(",")))
+    }
+
+    /// For commands without settings.
+    pub fn set(&self) -> Result<(), Failed> {
+        let wrong = |why| Failed::usage(format!("--map-host: {why}"));
+        let detours = self.map_host.iter().map(|text| text.parse::<Detour>().map_err(wrong));
+        detours::set(&detours.collect::<Result<Vec<_>, _>>()?);
+        Ok(())
+    }
+}
+
 impl Options {
     /// The settings, with everything that is worth saying about them.
     pub fn load(&self, more: &[(&str, Option<String>)]) -> Result<(Settings, Diagnostics), Failed> {
@@ -38,7 +62,9 @@ impl Options {
         for (name, value) in more {
             flags.extend(value.iter().map(|value| ((*name).to_owned(), value.clone())));
         }
-        Ok(load_settings(self.file().as_deref(), &|name| std::env::var(name).ok(), &flags))
+        let loaded = load_settings(self.file().as_deref(), &|name| std::env::var(name).ok(), &flags);
+        detours::set(&loaded.0.kafka_map_hosts);
+        Ok(loaded)
     }
 
     /// Where the settings file is, or would be.
@@ -54,7 +80,11 @@ impl Options {
 
     /// The settings of a command that only needs to know where things are. Mistakes end it.
     pub fn settings(&self) -> Result<Settings, Failed> {
-        let (settings, diagnostics) = self.load(&[])?;
+        self.settings_with(&[])
+    }
+
+    pub fn settings_with(&self, more: &[(&str, Option<String>)]) -> Result<Settings, Failed> {
+        let (settings, diagnostics) = self.load(more)?;
         refuse(&diagnostics)?;
         Ok(settings)
     }

@@ -13,6 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::interrupt;
 use super::outbox::Outbox;
+use crate::client::kafka;
 use crate::event::{binary, structured};
 
 pub const SCHEME: &str = "kafka://";
@@ -22,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where events are produced to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    servers: String,
-    topic: String,
+    pub(super) servers: String,
+    pub(super) topic: String,
 }
 
 impl Target {
@@ -83,7 +84,8 @@ pub fn produce(
     config.set("enable.idempotence", "true").set("message.timeout.ms", PATIENCE.as_millis().to_string());
     config.set("log_level", "2");
     let context = Acknowledged { bar: Some(bar.clone()), ..Acknowledged::default() };
-    let producer: BaseProducer<Acknowledged> = match config.create_with_context(context) {
+    let create = |config: &ClientConfig| config.create_with_context(context);
+    let producer = match kafka::make(&config, create) {
         Ok(producer) => producer,
         Err(error) => return (0, Err(format!("the Kafka client can't be made: {error}"))),
     };

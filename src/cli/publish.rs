@@ -14,10 +14,11 @@ use super::bar::bar;
 use super::exit::{Failed, Outcome};
 use super::input;
 use super::interrupt;
+use super::options::MapHost;
 use super::out::{plural, print, say};
 use super::outbox::{Outbox, Template};
 use super::post::{Answer, Client};
-use super::produce;
+use super::{produce, produce_nats};
 use crate::client::Trust;
 use crate::worker::shutdown::Signals;
 use crate::worker::tasks;
@@ -64,7 +65,7 @@ pub struct Publish {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// Where to publish: a worker, a broker of it (…/namespace/name), any CloudEvents endpoint, a topic of Kafka
-    /// (kafka://host:port/topic)
+    /// (kafka://host:port/topic), a subject of NATS JetStream (nats://host:port/subject)
     #[arg(
         long,
         visible_alias = "to",
@@ -74,6 +75,8 @@ pub struct Publish {
         hide_env_values = true
     )]
     target: String,
+    #[command(flatten)]
+    map_host: MapHost,
     /// Connections at a time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     connections: u16,
@@ -115,8 +118,18 @@ impl Publish {
                 Failed::usage(format!("--token-env {name}: there is no such variable in the environment"))
             })?),
         };
+        let target = |wrong| Failed::usage(format!("--target: {wrong}"));
         if let Some(topic) = self.target.strip_prefix(produce::SCHEME) {
-            return self.produce(topic, &events);
+            self.map_host.set()?;
+            let target = produce::Target::parse(topic).map_err(target)?;
+            return self
+                .produce(&events, |total, bar| produce::produce(&target, &events, total, self.rate, bar));
+        }
+        if let Some(subject) = self.target.strip_prefix(produce_nats::SCHEME) {
+            let target = produce_nats::Target::parse(subject).map_err(target)?;
+            return self.produce(&events, |total, bar| {
+                produce_nats::publish(&target, &events, total, self.rate, bar)
+            });
         }
         let trust = self.trust()?;
         let mut clients = Vec::new();
@@ -152,12 +165,16 @@ impl Publish {
         }
     }
 
-    fn produce(&self, topic: &str, events: &Outbox) -> Outcome {
-        let target = produce::Target::parse(topic).map_err(|e| Failed::usage(format!("--target: {e}")))?;
+    /// To a broker: `send` says how many it has acknowledged, and why not all.
+    fn produce(
+        &self,
+        events: &Outbox,
+        send: impl FnOnce(u64, &ProgressBar) -> (u64, Result<(), String>),
+    ) -> Outcome {
         interrupt::listen()?;
         let total = self.count.saturating_mul(events.per_round());
         let (began, bar) = (Instant::now(), bar(total));
-        let (published, ended) = produce::produce(&target, events, total, self.rate, &bar);
+        let (published, ended) = send(total, &bar);
         bar.finish_and_clear();
         match ended {
             Ok(()) => summary(published, began.elapsed()),

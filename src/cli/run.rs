@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use tracing::Instrument;
+use tracing::field::{Empty, display};
 
 use super::documents;
-use super::exit::{Failed, Outcome};
-use super::options::Options;
+use super::exit::{self, Failed, Outcome};
+use super::options::{MapHost, Options};
 use crate::config::Settings;
 use crate::config::settings::LogFormat;
 use crate::telemetry::log;
+use crate::telemetry::trace::doings::DOING;
 use crate::worker::dispatcher::Drained;
 use crate::worker::set::Found;
 use crate::worker::shutdown::{Hangups, Signals};
@@ -51,6 +54,8 @@ pub struct Run {
     last_good: bool,
     #[command(flatten)]
     select: documents::Select,
+    #[command(flatten)]
+    map_host: MapHost,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
 }
@@ -62,6 +67,7 @@ impl Run {
             ("admin.address", self.admin.clone()),
             ("executors", self.executors.clone()),
             self.select.setting(),
+            self.map_host.setting(),
         ];
         let (settings, of_settings) = self.options.load(&more)?;
         let paths = documents::paths(&self.paths, &settings).to_vec();
@@ -91,7 +97,8 @@ impl Run {
             LogFormat::Text => log::Format::Text,
             LogFormat::Json => log::Format::Json,
         };
-        log::init(settings.log_level.as_str(), format).map_err(Failed::configuration)?;
+        let is_traced = settings.telemetry_otlp_endpoint.0.is_some();
+        log::init(settings.log_level.as_str(), format, is_traced).map_err(Failed::configuration)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("tokio")
@@ -106,8 +113,12 @@ async fn run(start: Start, settings: &Settings, mistaken: bool) -> Outcome {
     let refused = if mistaken { Failed::configuration } else { Failed::error };
     let deaf = |e| Failed::error(format!("signals can't be listened for: {e}"));
     let (mut signals, mut hangups) = (Signals::listen().map_err(deaf)?, Hangups::listen().map_err(deaf)?);
-    let worker = Worker::start(start, settings).await.map_err(refused)?;
+    let doing = tracing::info_span!(target: DOING, "start", set = Empty, triggers = Empty, functions = Empty);
+    let worker = Worker::start(start, settings).instrument(doing.clone()).await.map_err(refused)?;
     let standing = worker.standing();
+    doing.record("set", display(standing.set));
+    doing.record("triggers", standing.triggers).record("functions", standing.functions);
+    drop(doing);
     tracing::info!(
         http = %worker.http,
         admin = %worker.admin,
@@ -127,12 +138,13 @@ async fn run(start: Start, settings: &Settings, mistaken: bool) -> Outcome {
     tasks::task(async move {
         let signal = signals.next().await;
         tracing::warn!(signal, "stopped at once: what was in flight is in the queue and will run again");
-        std::process::exit(1);
+        exit::at_once(1);
     });
     match worker.drain(settings.drain_timeout).await {
         Drained::AllSettled => {
             tracing::info!("stopped: all that was in flight has settled");
-            Ok(())
+            // A client may still be saying farewell to a group that does not listen.
+            exit::at_once(0);
         }
         Drained::Unsettled(events) => {
             tracing::warn!(
@@ -140,7 +152,7 @@ async fn run(start: Start, settings: &Settings, mistaken: bool) -> Outcome {
                 "stopped before all had settled: the queue holds them and they will run again"
             );
             // Executors may still be inside calls that do not end: leave without them.
-            std::process::exit(1);
+            exit::at_once(1);
         }
     }
 }

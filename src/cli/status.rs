@@ -9,7 +9,8 @@ use super::out::{self, plural};
 use super::stored;
 use super::style::{BAD, PLAIN};
 use super::table::{Align, Table, age, one_line};
-use crate::worker::console::{self, Ask, SetAnswer, StatusAnswer};
+use crate::journal::usage;
+use crate::worker::console::{self, Ask, BudgetAnswer, SetAnswer, StatusAnswer};
 
 /// Ends with 1 where no worker answers.
 #[derive(Debug, Args)]
@@ -39,6 +40,9 @@ impl StatusOf {
                 out::print(table(status))?;
                 if !status.limited.is_empty() {
                     out::print(format_args!("\n{}", limited(status)))?;
+                }
+                if !status.budgets.is_empty() {
+                    out::print(format_args!("\n{}", budgets(status)))?;
                 }
                 out::print(set(&status.set))
             }),
@@ -86,6 +90,27 @@ fn limited(status: &StatusAnswer) -> Table {
             of.waiting.to_string(),
             of.parked.to_string(),
         ]);
+    }
+    table
+}
+
+fn budgets(status: &StatusAnswer) -> Table {
+    let mut table = Table::new(&[
+        ("BUDGETED TRIGGER", Align::Left),
+        ("BUDGET", Align::Right),
+        ("USED TODAY", Align::Right),
+        ("PERCENT", Align::Right),
+        ("STATE", Align::Left),
+    ]);
+    for of in &status.budgets {
+        let until = usage::time(of.until_unix_ns);
+        let state = match (of.is_spent, of.policy.as_str()) {
+            (false, _) => "open".to_owned(),
+            (true, "pause") => format!("paused until {until}"),
+            (true, _) => format!("dead letters until {until}"),
+        };
+        let BudgetAnswer { trigger, budget, used, percent, .. } = of;
+        table.row(vec![trigger.clone(), budget.clone(), used.clone(), percent.to_string(), state]);
     }
     table
 }

@@ -18,8 +18,7 @@ const ELSEWHERE: &str = "name the worker's with --data-dir, or the file with its
 
 /// The answer's lines of JSON.
 pub fn ask(data: &Path, query: Query) -> Result<String, Failed> {
-    let mut stored = Stored { data: data.to_owned(), change: None, by: By::Unknown };
-    stored.ask(query)
+    Stored { data: data.to_owned(), change: None, by: By::Unknown }.ask(query)
 }
 
 /// A data directory that several questions are about.
@@ -55,6 +54,11 @@ struct Ourselves {
 }
 
 impl Stored {
+    /// For questions.
+    pub fn to_look(settings: &Settings) -> Stored {
+        Stored { data: settings.data_dir.clone(), change: None, by: By::Unknown }
+    }
+
     /// For more than questions. `paths`: where the documents are, for what asks about triggers.
     pub fn to_change(settings: &Settings, paths: Option<&[PathBuf]>) -> Stored {
         let change = Change { settings: settings.clone(), paths: paths.map(<[_]>::to_vec) };
@@ -143,8 +147,11 @@ impl Stored {
             }
         };
         let replays = Replays::of(&config, settings);
-        let limits =
-            Limits { queue_bytes: settings.queue_max_bytes.0, journal_bytes: settings.journal_max_bytes.0 };
+        let limits = Limits {
+            queue_bytes: settings.queue_max_bytes.0,
+            journal_bytes: settings.journal_max_bytes.0,
+            journal_keep: settings.journal_keep.0,
+        };
         let store = Store::open_within(data, limits.queue_bytes, limits.journal_bytes);
         let store = Arc::new(store.map_err(Failed::error)?);
         // What is parked for a trigger that is gone is for the next worker to see to.

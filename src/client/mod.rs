@@ -1,9 +1,15 @@
-//! The one HTTP client: pooled connections, HTTP/1.1 and HTTP/2 (where TLS agrees on it), everything within limits. It never
-//! follows a redirect, uses no proxy, and connects where its `Reach` says alone.
+//! How others are reached: clients of Kafka (`kafka.rs`) and NATS (`nats.rs`), and the one HTTP client. This has pooled
+//! connections, HTTP/1.1 and HTTP/2 (where TLS agrees on it), everything within limits. It never follows a redirect, uses no
+//! proxy, and connects where its `Reach` says alone.
 
 mod answer;
+pub mod bearer;
 mod connector;
+pub mod detours;
 mod failure;
+pub mod kafka;
+pub mod lifeline;
+pub mod nats;
 mod resolver;
 mod trust;
 

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::WantsClientCert;
 use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::certificates;
 
@@ -39,12 +41,29 @@ impl Trust {
         Ok(Trust { roots: Arc::new(roots) })
     }
 
+    /// These and no others.
+    pub fn only(pem: &str) -> Result<Trust, BadCertificates> {
+        Trust { roots: Arc::new(RootCertStore::empty()) }.and(pem)
+    }
+
     pub fn config(&self) -> ClientConfig {
+        self.builder().with_no_client_auth()
+    }
+
+    /// The same for a client that shows who it is.
+    pub fn config_as(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<ClientConfig, rustls::Error> {
+        self.builder().with_client_auth_cert(chain, key)
+    }
+
+    fn builder(&self) -> ConfigBuilder<ClientConfig, WantsClientCert> {
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("ring has the versions of TLS")
             .with_root_certificates(Arc::clone(&self.roots))
-            .with_no_client_auth()
     }
 }
 

@@ -27,6 +27,8 @@ pub struct BillingSink {
     pub interval: Duration,
     /// What a tenant is called there: the usage event's subject. Who is not named is called as here.
     pub subjects: Vec<(String, String)>,
+    /// Sums of so long go rather than usage events.
+    pub rollup: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub enum UsageTo {
     Http { url: String, token: Option<SecretRef> },
     /// Which of [`super::Config::sinks`].
     Sink(usize),
-    /// One JSON event a line.
+    /// One JSON event a line, or columns where its name ends in `.csv`.
     File(PathBuf),
 }
 
@@ -46,6 +48,7 @@ pub(super) struct Draft {
     pub batch: u32,
     pub interval: Duration,
     pub subjects: Vec<(String, String)>,
+    pub rollup: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -93,8 +96,35 @@ pub(super) fn read(
         .unwrap_or(INTERVAL);
     let subjects = spec.optional("subjects");
     let subjects = subjects.map_or(Vec::new(), |node| self::subjects(node, &spec.below("subjects"), report));
+    let to = http.or(sink).or(file);
+    let rollup = rollup(&mut spec, to.as_ref(), report);
     spec.finish(report);
-    Some(Draft { to: http.or(sink).or(file), batch, interval, subjects })
+    Some(Draft { to, batch, interval, subjects, rollup })
+}
+
+/// Windows begin at midnight UTC, and again and again.
+const WINDOWS: [(&str, Duration); 6] = [
+    ("PT1S", Duration::from_secs(1)),
+    ("PT1M", Duration::from_secs(60)),
+    ("PT5M", Duration::from_secs(300)),
+    ("PT15M", Duration::from_secs(900)),
+    ("PT1H", Duration::from_secs(3600)),
+    ("P1D", Duration::from_secs(86_400)),
+];
+
+fn rollup(spec: &mut Fields<'_>, to: Option<&To>, report: &mut Report<'_>) -> Option<Duration> {
+    let (entry, path) = (spec.entry("rollup"), spec.below("rollup"));
+    let length = spec.choice("rollup", &WINDOWS, report)?;
+    if let Some(To::File(file)) = to
+        && file.extension().is_some_and(|extension| extension == "csv")
+    {
+        let span = entry.map_or(spec.node.span, |entry| entry.key_span);
+        report
+            .error(span, format!("{path}: a file of columns has a line for each attempt"))
+            .help("write a file's name that ends in .jsonl, or leave 'rollup' out");
+        return None;
+    }
+    Some(length)
 }
 
 fn http(mut fields: Fields<'_>, report: &mut Report<'_>) -> Option<To> {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::dispatch::{Backoff, Order, Policy};
 
 use super::diagnostic::Report;
-use super::later;
 use super::origins::{Origins, SaidBy};
 use super::reader::{self, Fields};
 use super::reference::{Destination, Named};
@@ -48,6 +47,8 @@ pub struct Sending {
 #[derive(Clone, Debug)]
 pub(super) enum DeadLetters {
     Broker(Named),
+    /// A KafkaSink or a NatsSink: its kind is said first.
+    Sink(&'static str, Named),
     Subscriber(Subscriber),
 }
 
@@ -120,10 +121,13 @@ fn dead_letter(sink: Fields<'_>, namespace: &str, report: &mut Report<'_>) -> Op
             below.without_effect(&path, "the sink is a broker", report);
             to.is_of_its_version(report).then(|| DeadLetters::Broker(to.named(report)))
         }
-        Destination::Reference(to, _) if matches!(to.kind, "KafkaSink" | "NatsSink") => {
-            let subject = format!("{path}: dead letters to a {}", to.kind);
-            later::DEAD_LETTERS.refuse(to.kind_span, &subject, report);
-            None
+        Destination::Reference(to, below) if to.kind == "KafkaSink" => {
+            below.without_effect(&path, "the sink is a topic of Kafka", report);
+            to.is_of_its_version(report).then(|| DeadLetters::Sink("KafkaSink", to.named(report)))
+        }
+        Destination::Reference(to, below) if to.kind == "NatsSink" => {
+            below.without_effect(&path, "the sink is a subject of NATS", report);
+            to.is_of_its_version(report).then(|| DeadLetters::Sink("NatsSink", to.named(report)))
         }
         to => trigger::subscriber(to, &path, "a dead-letter sink", report).map(DeadLetters::Subscriber),
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::diagnostic::Report;
 use super::metadata::{self, Metadata};
 use super::modules;
-use super::price::{self, Price};
+use super::price::{self, Prices, Tariffs};
 use super::reader::{self, Fields};
 use super::reference::Named;
 use super::settings::{self, Bytes, Value};
+use super::tenant::{self, Tenant};
 use super::text::Span;
 use super::told;
 use super::upkeep::{self, Upkeep};
@@ -36,8 +37,9 @@ pub(super) struct Draft {
     pub module: Option<modules::Named>,
     pub script: Option<modules::Named>,
     pub serves: Vec<Named>,
-    pub tenant: Option<String>,
-    pub price: Price,
+    pub tenant: Option<Tenant>,
+    pub price: Prices,
+    pub tariffs: Tariffs,
     pub limits: FunctionLimits,
     pub config: told::Table,
     pub environment: told::Table,
@@ -53,13 +55,14 @@ pub(super) fn read(
     let module = module(&mut spec, report);
     let script = script(&mut spec, report);
     let serves = serves(&mut spec, metadata.namespace(), report);
-    let tenant = spec.string("tenant", report).map(str::to_owned);
-    let price = price::read(&mut spec, report);
+    let tenant = spec.optional("tenant");
+    let tenant = tenant.and_then(|node| tenant::read(node, &spec.below("tenant"), report));
+    let (price, tariffs) = (price::read(&mut spec, report), price::tariffs(&mut spec, report));
     let limits = limits(&mut spec, report);
     let (config, environment) = (told::config(&mut spec, report), told::environment(&mut spec, report));
     let upkeep = upkeep::read(&mut spec, report);
     spec.finish(report);
-    Some(Draft { module, script, serves, tenant, price, limits, upkeep, config, environment })
+    Some(Draft { module, script, serves, tenant, price, tariffs, limits, upkeep, config, environment })
 }
 
 fn limits(spec: &mut Fields<'_>, report: &mut Report<'_>) -> FunctionLimits {

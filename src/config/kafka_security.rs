@@ -17,7 +17,7 @@ pub struct KafkaSecurity {
 pub struct Sasl {
     pub user: SecretRef,
     pub password: SecretRef,
-    /// Holds PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. `None`: PLAIN.
+    /// Holds PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, or OAUTHBEARER: then the password is the token. `None`: PLAIN.
     pub mechanism: Option<SecretRef>,
 }
 

@@ -5,6 +5,7 @@ use crate::event::Uid;
 
 use super::diagnostic::Report;
 use super::kafka_security::{self, KafkaSecurity};
+use super::mapping::{self, Mapping};
 use super::metadata::Metadata;
 use super::node::{Kind, Node};
 use super::reader::{self, Fields};
@@ -27,6 +28,8 @@ pub struct KafkaSource {
     /// Where to begin in partitions of which nothing is committed.
     pub initial_offset: Initial,
     pub key_type: KeyType,
+    /// Where records that are no events have what events say.
+    pub mapping: Option<Mapping>,
     pub security: KafkaSecurity,
 }
 
@@ -67,6 +70,8 @@ pub(super) fn read(
     let consumers =
         spec.optional("consumers").map_or(1, |node| consumers(node, &spec.below("consumers"), report));
     let initial = spec.choice("initialOffset", &Initial::WORDS, report).unwrap_or(Initial::Latest);
+    let initial = source::initial_time(metadata, "spec.initialOffset", report).unwrap_or(initial);
+    let mapping = mapping::read(metadata, report);
     let security = kafka_security::read(&mut spec, report);
     let reads = servers.zip(topics).zip(group).map(|((bootstrap_servers, topics), consumer_group)| {
         Reads::Kafka(KafkaSource {
@@ -76,6 +81,7 @@ pub(super) fn read(
             consumers,
             initial_offset: initial,
             key_type: key_type.unwrap_or_default(),
+            mapping,
             security,
         })
     });

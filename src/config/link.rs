@@ -12,9 +12,10 @@ use super::origins::SaidBy;
 use super::reference::Named;
 use super::spelling::{listed, nearest};
 use super::trigger;
-use super::{Broker, Config, DeadLetterTo, Function, Subscriber, Trigger};
+use super::{Broker, Config, DeadLetterTo, Function, Subscriber, Tenant, Trigger};
 
 mod forward;
+mod of_source;
 mod stream;
 mod subscriber;
 
@@ -37,6 +38,7 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
                 if let Some(sink) = &draft.delivery.dead_letter {
                     link.dead_letters(sink, document);
                 }
+                link.back(document, draft.backing.as_ref());
             }
             Draft::KafkaSource(Some(draft)) | Draft::NatsSource(Some(draft)) => {
                 match link.source(document, draft) {
@@ -57,7 +59,9 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
         }
     }
     link.warn_of_shared(&documents, &sources);
+    link.refuse_order(&documents, &sources);
     let forwards = std::mem::take(&mut link.forwards);
+    let of_sources = std::mem::take(&mut link.of_sources);
     let sinks = link.sinks.iter().filter_map(|document| stream::sink(document)).collect();
     let brokers = link
         .brokers
@@ -66,6 +70,7 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
             uid: uid_of_broker(namespace, name),
             namespace: (*namespace).into(),
             name: (*name).into(),
+            backing: link.backings.get(&uid_of_broker(namespace, name)).copied(),
         })
         .collect::<Vec<_>>();
     let functions = link
@@ -82,8 +87,11 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
                 module: module.map(|module| module.path.clone()).unwrap_or_default(),
                 module_place: module.map_or(&document.place, |module| &module.place).clone(),
                 script: draft.and_then(|draft| draft.script.as_ref()).map(|script| script.path.clone()),
-                tenant: draft.and_then(|d| d.tenant.clone()).unwrap_or_else(|| document.namespace.clone()),
-                price: draft.map(|draft| draft.price).unwrap_or_default(),
+                tenant: draft
+                    .and_then(|draft| draft.tenant.clone())
+                    .unwrap_or_else(|| Tenant::named(&document.namespace)),
+                price: draft.map(|draft| draft.price.clone()).unwrap_or_default(),
+                tariffs: draft.map(|draft| draft.tariffs.clone()).unwrap_or_default(),
                 limits: draft.map(|draft| draft.limits).unwrap_or_default(),
                 config: draft.map(|draft| draft.config.clone()).unwrap_or_default(),
                 environment: draft.map(|draft| draft.environment.clone()).unwrap_or_default(),
@@ -91,7 +99,17 @@ pub(super) fn link(documents: Vec<Document>, whole: bool, diagnostics: &mut Diag
             }
         })
         .collect();
-    Config { brokers, triggers, forwards, deselected: Vec::new(), functions, sources, sinks, billing }
+    Config {
+        brokers,
+        triggers,
+        forwards,
+        of_sources,
+        deselected: Vec::new(),
+        functions,
+        sources,
+        sinks,
+        billing,
+    }
 }
 
 fn uid_of_broker(namespace: &str, name: &str) -> Uid {
@@ -134,6 +152,9 @@ struct OfBroker<'d> {
 struct Link<'d> {
     brokers: BTreeMap<(&'d str, &'d str), Option<OfBroker<'d>>>,
     forwards: Vec<Trigger>,
+    /// The sinks that brokers have their events in.
+    backings: BTreeMap<Uid, Uid>,
+    of_sources: Vec<Trigger>,
     functions: Vec<&'d Document>,
     by_name: BTreeMap<(&'d str, &'d str), usize>,
     by_service: BTreeMap<(&'d str, &'d str), usize>,
@@ -147,6 +168,8 @@ impl<'d> Link<'d> {
         let mut link = Link {
             brokers: BTreeMap::from([(DEFAULT, None)]),
             forwards: Vec::new(),
+            backings: BTreeMap::new(),
+            of_sources: Vec::new(),
             functions: Vec::new(),
             by_name: BTreeMap::new(),
             by_service: BTreeMap::new(),
@@ -192,6 +215,9 @@ impl<'d> Link<'d> {
         if let Some(Subscriber::Function(_)) = subscriber {
             self.note_of_http(document, &draft.delivery);
         }
+        if let Some(Subscriber::Http(_)) = subscriber {
+            self.warn_of_free(document, draft.budget.flatten());
+        }
         let nothing = Delivery::default();
         let of_broker = broker.and_then(|(_, of)| of);
         let inherited = of_broker.map_or(&nothing, |of| of.delivery);
@@ -223,11 +249,14 @@ impl<'d> Link<'d> {
             broker: broker?.0,
             filter: draft.filter.clone()?,
             data: draft.data.clone()?,
-            policy: subscriber::policy(Policy { flow: draft.flow?, ..policy }, subscriber.as_ref()?),
+            policy: subscriber::policy(Policy { flow: draft.flow()?, ..policy }, subscriber.as_ref()?),
             subscriber: subscriber?,
             sending: draft.delivery.sending(inherited),
             dead_letter,
             labels: draft.labels.clone(),
+            tenant: draft.tenant.clone()?,
+            budget: draft.budget?,
+            cost_on_replies: draft.cost_on_replies,
             origins: draft.delivery.origins(inherited, order),
             place: format!("{}:{}", document.place.text.name, document.place.span.line),
         })
@@ -239,6 +268,12 @@ impl<'d> Link<'d> {
             let message = format!("the {} '{}' could not be understood", document.kind(), document.name);
             self.diagnostics.at(Severity::Error, &document.place, message);
         }
+    }
+
+    fn back(&mut self, document: &Document, backing: Option<&(&'static str, Named)>) {
+        let sink = backing.and_then(|(kind, named)| self.sink_uid(kind, named));
+        let broker = uid_of_broker(&document.namespace, &document.name);
+        self.backings.extend(sink.map(|sink| (broker, sink)));
     }
 
     fn broker(&mut self, named: &Named) -> Option<(Uid, Option<OfBroker<'d>>)> {

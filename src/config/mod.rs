@@ -7,10 +7,12 @@
 
 mod billing_sink;
 mod broker;
+mod budget;
 mod certificates;
 mod cesql;
 mod data_filter;
 mod delivery;
+mod detour;
 pub mod diagnostic;
 mod document;
 mod endpoint;
@@ -26,6 +28,7 @@ mod kafka_source;
 mod later;
 mod link;
 mod lint;
+mod mapping;
 mod metadata;
 mod modules;
 mod nats_connection;
@@ -51,6 +54,7 @@ mod sink;
 mod source;
 mod spelling;
 mod subject;
+mod tenant;
 pub mod test;
 mod text;
 mod texts;
@@ -62,8 +66,10 @@ mod upkeep;
 mod yaml;
 
 pub use billing_sink::{BillingSink, UsageTo};
+pub use budget::{Amount, Budget, BudgetPolicy};
 pub use certificates::certificates;
 pub use delivery::{Format, Sending};
+pub use detour::Detour;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Look, Severity};
 pub use endpoint::{Endpoint, Service};
 pub use fingerprint::Fingerprint;
@@ -73,12 +79,13 @@ pub use kafka_sink::{KafkaSink, NewTopic};
 pub use kafka_source::{KafkaSource, KeyType};
 pub use later::Idle;
 pub use lint::{ALL as LINTS, Lint};
+pub use mapping::{Mapping, Whence};
 pub use modules::Modules;
 pub use nats_connection::{NatsAuth, NatsConnection};
 pub use nats_sink::NatsSink;
 pub use nats_source::NatsSource;
 pub use origins::{Origins, SaidBy};
-pub use price::Price;
+pub use price::{Price, Prices, Tariffs};
 pub use quantity::{as_iso, duration};
 pub use reach::{Destination, Network, Reach};
 pub use secret::{Secret, SecretRef};
@@ -87,7 +94,8 @@ pub use server::Server;
 pub use services::Services;
 pub use settings::{Origin, Settings, load_settings};
 pub use sink::{ContentMode, Sink, Writes};
-pub use source::{Initial, Reads, Source, SourceSink, Unrouted};
+pub use source::{Initial, Reads, Source, SourceSink};
+pub use tenant::Tenant;
 pub use test::Test;
 pub use text::Place;
 pub use texts::Texts;
@@ -99,7 +107,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::dispatch::Policy;
+use crate::dispatch::{Policy, Reason};
 use crate::event::Uid;
 use crate::trigger::{Criteria, DataFilter, Filter};
 
@@ -111,6 +119,8 @@ pub struct Config {
     pub triggers: Vec<Trigger>,
     /// Triggers of our own: each hands what comes to a broker that nobody can name to a dead-letter sink that is no broker.
     pub forwards: Vec<Trigger>,
+    /// Triggers of our own, too: for a source whose sink is no broker, and for what of a source is no event.
+    pub of_sources: Vec<Trigger>,
     /// Those that this worker is not to run.
     pub deselected: Vec<Trigger>,
     pub functions: Vec<Function>,
@@ -128,7 +138,7 @@ impl Config {
 
     /// Of documents and our own, those of documents first.
     pub fn all_triggers(&self) -> impl Iterator<Item = &Trigger> {
-        self.triggers.iter().chain(&self.forwards)
+        self.triggers.iter().chain(&self.forwards).chain(&self.of_sources)
     }
 
     /// Leaves to other workers what is not selected. Refused if nothing is: says what could be.
@@ -159,6 +169,8 @@ pub struct Broker {
     pub uid: Uid,
     pub namespace: String,
     pub name: String,
+    /// The [`Sink`] that its events go to. `None`: the worker's own queue.
+    pub backing: Option<Uid>,
 }
 
 #[derive(Clone, Debug)]
@@ -174,6 +186,12 @@ pub struct Trigger {
     pub sending: Sending,
     pub dead_letter: DeadLetterTo,
     pub labels: BTreeMap<String, String>,
+    /// Who pays, rather than whom its function names.
+    pub tenant: Option<Tenant>,
+    /// What its attempts may take or cost in a day.
+    pub budget: Option<Budget>,
+    /// Its replies say what its attempts have cost.
+    pub cost_on_replies: bool,
     /// Which document says each field of the policy.
     pub origins: Origins,
     /// File and line of its name.
@@ -191,6 +209,7 @@ impl Trigger {
         match &self.subscriber {
             Subscriber::Function(function) => config.functions[*function].full_name(),
             Subscriber::Http(endpoint) => endpoint.name().to_owned(),
+            Subscriber::Nobody(_) => String::new(),
         }
     }
 
@@ -206,13 +225,15 @@ pub enum Subscriber {
     /// Which of [`Config::functions`].
     Function(usize),
     Http(Arc<Endpoint>),
+    /// It can't be handed to anyone, and is a dead letter at once, of that reason: what is no event.
+    Nobody(Reason),
 }
 
 impl Subscriber {
     pub fn function(&self) -> Option<usize> {
         match self {
             Subscriber::Function(function) => Some(*function),
-            Subscriber::Http(_) => None,
+            Subscriber::Http(_) | Subscriber::Nobody(_) => None,
         }
     }
 }
@@ -224,6 +245,8 @@ pub enum DeadLetterTo {
     Broker(Uid),
     /// The broker of one of [`Config::forwards`].
     Forward(Uid),
+    /// One of [`Config::sinks`].
+    Sink(Uid),
 }
 
 #[derive(Clone, Debug)]
@@ -236,8 +259,10 @@ pub struct Function {
     pub module_place: Place,
     /// The file whose text it finds in its configuration, under [`SCRIPT`].
     pub script: Option<PathBuf>,
-    pub tenant: String,
-    pub price: Price,
+    pub tenant: Tenant,
+    pub price: Prices,
+    /// By tenant, rather than that.
+    pub tariffs: Tariffs,
     pub limits: FunctionLimits,
     pub config: BTreeMap<String, Told>,
     pub environment: BTreeMap<String, Told>,

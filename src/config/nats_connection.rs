@@ -30,6 +30,22 @@ pub enum NatsAuth {
     Creds(SecretRef),
 }
 
+impl NatsConnection {
+    /// All that it takes.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        let auth = match &self.auth {
+            None => [None, None],
+            Some(NatsAuth::Token(one) | NatsAuth::Nkey(one) | NatsAuth::Creds(one)) => [Some(one), None],
+            Some(NatsAuth::Password { user, password }) => [Some(user), Some(password)],
+        };
+        let tls = self.tls.iter().flat_map(|tls| {
+            let client = tls.client.iter().flat_map(|client| [&client.certificate, &client.key]);
+            tls.ca.iter().chain(client)
+        });
+        auth.into_iter().flatten().chain(tls)
+    }
+}
+
 /// `None`: reported.
 pub(super) fn read(spec: &mut Fields<'_>, report: &mut Report<'_>) -> Option<NatsConnection> {
     let said = spec.required("servers");

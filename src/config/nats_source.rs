@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::dispatch::Order;
 
-use super::diagnostic::Report;
+use super::diagnostic::{Code, Report};
+use super::mapping::{self, Mapping};
 use super::metadata::Metadata;
 use super::nats_connection::{self, NatsConnection};
 use super::reader::{self, Fields};
@@ -25,7 +26,15 @@ pub struct NatsSource {
     pub max_ack_pending: u32,
     /// Where a consumer begins that is new.
     pub initial_position: Initial,
+    /// Where messages that are no events have what events say.
+    pub mapping: Option<Mapping>,
 }
+
+/// Why no order can be kept, and what can be done.
+pub(super) const NO_ORDER: (&str, &str) = (
+    "a durable consumer gives its messages to whichever worker asks, and some again",
+    "say 'unordered'; what has to stay in order can come by a KafkaSource, whose partitions keep it",
+);
 
 /// NATS's own.
 const ACK_WAIT: Duration = Duration::from_secs(30);
@@ -50,6 +59,8 @@ pub(super) fn read(
     let wait = wait.and_then(|node| reader::some_time(node, &spec.below("ackWait"), report));
     let pending = spec.integer("maxAckPending", report).map(|pending| pending as u32);
     let initial = spec.choice("initialPosition", &Initial::WORDS, report).unwrap_or(Initial::Earliest);
+    let initial = source::initial_time(metadata, "spec.initialPosition", report).unwrap_or(initial);
+    let mapping = mapping::read(metadata, report);
     let read = connection.zip(stream).zip(consumer).zip(subjects);
     let reads = read.map(|(((connection, stream), consumer), subjects)| {
         Reads::Nats(NatsSource {
@@ -60,8 +71,20 @@ pub(super) fn read(
             ack_wait: wait.unwrap_or(ACK_WAIT),
             max_ack_pending: pending.unwrap_or(MAX_ACK_PENDING),
             initial_position: initial,
+            mapping,
         })
     });
-    let orders = [("key", Order::Key), ("ordered", Order::Ordered), ("unordered", Order::Unordered)];
+    refuse_order(&mut spec, report);
+    let orders = [("unordered", Order::Unordered), ("key", Order::Key), ("ordered", Order::Ordered)];
     Some(source::read(spec, metadata, &orders, reads, report))
+}
+
+/// A worker alone could keep one; two could not, and nothing would say so.
+fn refuse_order(spec: &mut Fields<'_>, report: &mut Report<'_>) {
+    let said = spec.entry("ordering").and_then(|entry| Some((entry, entry.value.text()?)));
+    if let Some((entry, order @ ("key" | "ordered"))) = said {
+        let (why, help) = NO_ORDER;
+        let message = format!("{}: '{order}' can't be kept: {why}", spec.below("ordering"));
+        report.error(entry.value.span, message).code(Code::UNSUPPORTED).help(help);
+    }
 }

@@ -8,16 +8,51 @@ const MAX_BYTES: u64 = 64 << 10;
 
 /// A secret's value. It is shown as `***`; only [`expose`](Self::expose) gives it away.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Box<str>);
+pub struct Secret {
+    value: Box<str>,
+    /// A file, or a variable of the environment; none: nobody knows.
+    place: Box<str>,
+}
+
+/// What stands before the name of a variable where that of a file could stand.
+const OF_ENVIRONMENT: &str = "env:";
 
 impl Secret {
     pub fn new(value: impl Into<Box<str>>) -> Secret {
-        Secret(value.into())
+        Secret { value: value.into(), place: Box::default() }
     }
 
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.value
     }
+
+    /// Where it was found, for [`at`](Self::at).
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What stands there now.
+    pub fn at(place: &str) -> Result<Secret, String> {
+        let value = match place.strip_prefix(OF_ENVIRONMENT) {
+            Some(variable) => std::env::var(variable).map_err(|_| format!("{variable} is not set"))?,
+            None => read(Path::new(place)).map_err(|error| format!("{place} can't be read: {error}"))?,
+        };
+        Secret::of(&value, place.into()).ok_or_else(|| format!("{place} is empty"))
+    }
+
+    /// Without the end of its line; `None`: nothing is left.
+    fn of(value: &str, place: Box<str>) -> Option<Secret> {
+        let value = value.strip_suffix('\n').unwrap_or(value);
+        let value = value.strip_suffix('\r').unwrap_or(value);
+        (!value.is_empty()).then(|| Secret { value: value.into(), place })
+    }
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut value = String::new();
+    std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut value)?;
+    let too_large = || std::io::Error::other(format!("it is larger than {MAX_BYTES} bytes"));
+    if value.len() as u64 > MAX_BYTES { Err(too_large()) } else { Ok(value) }
 }
 
 impl fmt::Debug for Secret {
@@ -70,34 +105,20 @@ impl SecretRef {
     /// From `<folder>/<name>/<key>`, else from the environment.
     pub fn resolve(&self, folder: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Secret, String> {
         let path = self.path(folder);
-        let value = match std::fs::File::open(&path) {
-            Ok(file) => {
-                let mut value = String::new();
-                let read = file.take(MAX_BYTES + 1).read_to_string(&mut value);
-                read.map_err(|error| {
-                    format!("the secret '{self}' can't be read from {}: {error}", path.display())
-                })?;
-                if value.len() as u64 > MAX_BYTES {
-                    return Err(format!("the secret in {} is larger than {MAX_BYTES} bytes", path.display()));
-                }
-                value
-            }
+        let (value, place) = match read(&path) {
+            Ok(value) => (value, path.display().to_string()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let variable = self.variable();
-                env(&variable).ok_or_else(|| {
+                let value = env(&variable).ok_or_else(|| {
                     format!("the secret '{self}' is neither in {} nor in {variable}", path.display())
-                })?
+                })?;
+                (value, format!("{OF_ENVIRONMENT}{variable}"))
             }
             Err(error) => {
                 return Err(format!("the secret '{self}' can't be read from {}: {error}", path.display()));
             }
         };
-        let value = value.strip_suffix('\n').unwrap_or(&value);
-        let value = value.strip_suffix('\r').unwrap_or(value);
-        if value.is_empty() {
-            return Err(format!("the secret '{self}' is empty"));
-        }
-        Ok(Secret::new(value))
+        Secret::of(&value, place.into()).ok_or_else(|| format!("the secret '{self}' is empty"))
     }
 
     /// `WEIR_SECRET_<NAME>_<KEY>`.

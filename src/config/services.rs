@@ -68,7 +68,8 @@ impl Config {
     pub fn map_services(&mut self, services: &Services) -> Result<(), NoSelector> {
         let known: Vec<(String, String)> =
             self.functions.iter().map(|f| (f.namespace.clone(), f.name.clone())).collect();
-        for trigger in self.triggers.iter_mut().chain(&mut self.deselected).chain(&mut self.forwards) {
+        let ours = self.forwards.iter_mut().chain(&mut self.of_sources);
+        for trigger in self.triggers.iter_mut().chain(&mut self.deselected).chain(ours) {
             let Subscriber::Http(endpoint) = &trigger.subscriber else { continue };
             let Some(service) = &endpoint.service else { continue };
             let place = services.0.get(&(service.namespace.clone(), service.name.clone()));

@@ -1,6 +1,6 @@
 //! What the sources of Kafka and NATS have in common: where their events go, and how.
 
-use crate::dispatch::{Order, Policy};
+use crate::dispatch::{Order, Unmet};
 use crate::event::Uid;
 use crate::event::attributes::check_name;
 
@@ -13,10 +13,10 @@ use super::reader::{self, Fields};
 use super::reference::{Destination, Named};
 use super::spelling::did_you_mean;
 use super::trigger::{self, Subscriber};
-use super::{DeadLetterTo, KafkaSource, NatsSource, Sending};
+use super::{KafkaSource, NatsSource};
 
 /// A stream of events that the worker consumes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     pub uid: Uid,
     pub namespace: String,
@@ -25,6 +25,8 @@ pub struct Source {
     /// Set on each of its events.
     pub extensions: Vec<(String, String)>,
     pub sink: SourceSink,
+    /// The broker of what claims to be an event and is none: of a trigger that has it for a dead letter.
+    pub undecodable: Uid,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +39,28 @@ pub enum Reads {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceSink {
     /// To those of its triggers that match.
-    Broker { broker: Uid, unrouted: Unrouted },
-    /// All of them, and replies are dropped.
-    Subscriber { subscriber: super::Subscriber, policy: Policy, sending: Sending, dead_letter: DeadLetterTo },
+    Broker { broker: Uid, unrouted: Option<Unmet> },
+    /// All of them, and replies are dropped: by the trigger of [`Config::of_sources`](super::Config::of_sources) for this.
+    Subscriber { broker: Uid },
+}
+
+impl Source {
+    /// What its positions have as their source.
+    pub fn streams(&self) -> Vec<Uid> {
+        match &self.reads {
+            Reads::Kafka(kafka) => kafka.topics.iter().map(|topic| Uid::of_topic(self.uid, topic)).collect(),
+            Reads::Nats(nats) => vec![Uid::of_topic(self.uid, &nats.stream)],
+        }
+    }
+}
+
+impl SourceSink {
+    /// Whose triggers its events are for.
+    pub fn broker(&self) -> Uid {
+        match self {
+            SourceSink::Broker { broker, .. } | SourceSink::Subscriber { broker } => *broker,
+        }
+    }
 }
 
 /// Where a consumer begins that has no position yet.
@@ -47,6 +68,8 @@ pub enum SourceSink {
 pub enum Initial {
     Earliest,
     Latest,
+    /// With what is as late as that or later, in milliseconds since 1970.
+    At(i64),
 }
 
 impl Initial {
@@ -56,13 +79,14 @@ impl Initial {
 
 /// What becomes of an event that no trigger matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Unrouted {
+pub(super) enum Unrouted {
     #[default]
     Commit,
     DeadLetter,
     Pause,
 }
 
+const INITIAL: &str = "weir.dev/initial-offset";
 const UNROUTED: &str = "weir.dev/unrouted";
 const UNROUTED_WORDS: [(&str, Unrouted); 3] =
     [("commit", Unrouted::Commit), ("dead-letter", Unrouted::DeadLetter), ("pause", Unrouted::Pause)];
@@ -84,6 +108,23 @@ pub(super) enum To {
     Subscriber(Subscriber),
 }
 
+/// Knative's field has two words and no more, so ours stands beside it, and wins. `field`: where those words stand.
+pub(super) fn initial_time(metadata: &Metadata<'_>, field: &str, report: &mut Report<'_>) -> Option<Initial> {
+    let node = metadata.annotation(INITIAL)?;
+    // One that is no string has been reported.
+    let text = node.text()?;
+    let Ok(time) = text.parse::<jiff::Timestamp>() else {
+        let help = format!("write it like 2026-01-02T03:04:05Z; 'earliest' and 'latest' stand in {field}");
+        report.error(node.span, format!("{INITIAL}: '{text}' is no RFC 3339 timestamp")).help(help);
+        return None;
+    };
+    if time.as_millisecond() < 0 {
+        report.error(node.span, format!("{INITIAL}: '{text}' is before 1970")).help("write a later one");
+        return None;
+    }
+    Some(Initial::At(time.as_millisecond()))
+}
+
 /// The fields that every source has. `orders`: which it may say, the first being its default.
 pub(super) fn read(
     mut spec: Fields<'_>,
@@ -102,7 +143,13 @@ pub(super) fn read(
     match &sink {
         Some(To::Broker(_)) => {
             spec.without_effect("ordering", "the sink is a broker, and its triggers say it", report);
-            spec.without_effect("delivery", "the sink is a broker, and its triggers say it", report);
+            let why = match delivery.dead_letter {
+                None => "the sink is a broker, and its triggers say it",
+                Some(_) => {
+                    "the sink is a broker, and its triggers say it; the deadLetterSink takes what is no event"
+                }
+            };
+            spec.without_effect("delivery", why, report);
         }
         Some(To::Subscriber(_)) => {
             if let Some(node) = unrouted {

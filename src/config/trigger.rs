@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::dispatch::{Flow, Order};
 use crate::trigger::{DataFilter, Filter};
 
+use super::budget::{self, Budget, BudgetPolicy};
 use super::data_filter;
 use super::delivery::Delivery;
 use super::diagnostic::Report;
@@ -14,6 +15,10 @@ use super::flow;
 use super::metadata::Metadata;
 use super::reader::Fields;
 use super::reference::{Below, Destination, Named, Reference};
+use super::tenant::{self, Tenant};
+
+const COST_ON_REPLIES: &str = "weir.dev/cost-on-replies";
+const TENANT: &str = "weir.dev/tenant";
 
 /// A Trigger as read, before what it names is looked up. `None`: reported.
 #[derive(Clone, Debug)]
@@ -27,6 +32,18 @@ pub(super) struct Draft {
     pub order: Option<Order>,
     pub flow: Option<Flow>,
     pub labels: BTreeMap<String, String>,
+    /// Who pays; `Some(None)`: whom its function names.
+    pub tenant: Option<Option<Tenant>>,
+    pub budget: Option<Option<Budget>>,
+    pub cost_on_replies: bool,
+}
+
+impl Draft {
+    /// What is done at once, and how often, and whether a day may be the end of it.
+    pub(super) fn flow(&self) -> Option<Flow> {
+        let pauses = self.budget?.is_some_and(|budget| budget.policy == BudgetPolicy::Pause);
+        Some(Flow { budget: pauses, ..self.flow? })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +62,10 @@ pub(super) fn read(
     let order = order(metadata, report);
     let data = data_filter::read(metadata, report);
     let flow = flow::read(metadata, report);
+    let tenant = tenant(metadata, report);
+    let budget = budget::read(metadata, report);
+    let words = [("true", true), ("false", false)];
+    let cost_on_replies = metadata.choice(COST_ON_REPLIES, &words, report).unwrap_or(false);
     let namespace = metadata.namespace();
     let mut spec = document.required_map("spec", report)?;
     let broker = broker(&mut spec, namespace, report);
@@ -54,7 +75,28 @@ pub(super) fn read(
     let delivery = Delivery::read(&mut spec, namespace, report);
     spec.finish(report);
     let labels = metadata.labels();
-    Some(Draft { broker, filter, data, subscriber, delivery, order, flow, labels })
+    Some(Draft {
+        broker,
+        filter,
+        data,
+        subscriber,
+        delivery,
+        order,
+        flow,
+        labels,
+        tenant,
+        budget,
+        cost_on_replies,
+    })
+}
+
+/// `None` where it is in error.
+fn tenant(metadata: &Metadata<'_>, report: &mut Report<'_>) -> Option<Option<Tenant>> {
+    match metadata.annotation(TENANT) {
+        // One that is no string has been reported.
+        Some(node) => node.text().and_then(|_| tenant::read(node, TENANT, report)).map(Some),
+        None => Some(None),
+    }
 }
 
 fn order(metadata: &Metadata<'_>, report: &mut Report<'_>) -> Option<Order> {

@@ -6,6 +6,7 @@ use super::lane::LaneId;
 use super::message::{Effect, Stub};
 use super::progress::Progress;
 use super::route::Ready;
+use super::unmet::Unmet;
 use crate::event::segment::Ended;
 use crate::event::{Envelope, Epoch, Position, Uid};
 use crate::time::Moment;
@@ -34,6 +35,7 @@ impl Core {
         let partition = &mut self.partitions[index];
         partition.epoch = None;
         partition.waiting.clear();
+        self.bytes -= partition.forget_unmet();
         for lane in self.lanes.of_partition(index) {
             self.release_lane(lane);
             self.lanes.remove(lane);
@@ -73,7 +75,7 @@ impl Core {
     pub(super) fn passed(&mut self, position: Position, epoch: Epoch) {
         // Under an earlier assignment more had been read than under this one: it says nothing about what is to come.
         let Some(index) = self.partitions.index_under(position, epoch) else { return };
-        self.partitions[index].ledger.pass(position.offset);
+        self.partitions[index].incomplete.pass(position.offset);
         self.reach(index, position.offset);
     }
 
@@ -85,26 +87,56 @@ impl Core {
         };
         let offset = envelope.position.offset;
         let partition = &mut self.partitions[index];
-        if !partition.ledger.begin(offset) {
+        if !partition.incomplete.begin(offset) {
             self.counts.repeated += 1;
             self.reach(index, offset + 1);
             return;
         }
+        self.route(index, envelope, broker, effects);
+        self.reach(index, offset + 1);
+    }
+
+    /// Finds its triggers and makes their deliveries.
+    pub(super) fn route<R>(
+        &mut self,
+        index: u32,
+        envelope: Envelope,
+        broker: Uid,
+        effects: &mut Vec<Effect<R>>,
+    ) {
+        let (partition, offset) = (&mut self.partitions[index], envelope.position.offset);
         let event = envelope.event();
         let mut matched = std::mem::take(&mut self.matched);
         matched.clear();
         self.table.routes.matching(broker, &event, &mut self.memo, &mut matched);
         let unrouted = matched.is_empty();
+        match unrouted {
+            false => partition.met.0 += 1,
+            true => {
+                partition.met.1 += 1;
+                match self.table.unmet.get(&envelope.position.source) {
+                    None => {}
+                    Some(Unmet::Wait) => {
+                        drop(event);
+                        self.matched = matched;
+                        return self.wait_unmet(index, envelope, broker);
+                    }
+                    Some(Unmet::Take(other)) => {
+                        self.table.routes.matching(*other, &event, &mut self.memo, &mut matched);
+                    }
+                }
+            }
+        }
         self.counts.routed += u64::from(!unrouted);
+        self.counts.unrouted += u64::from(unrouted);
         let ended = partition.ended_before(offset);
         if !ended.is_empty() {
             matched.retain(|&trigger| !ended.contains(&self.table.uids[trigger as usize]));
         }
         if matched.is_empty() {
-            self.counts.unrouted += u64::from(unrouted);
             self.counts.settled += 1;
-            partition.ledger.complete(offset);
-            if partition.direct {
+            partition.incomplete.complete(offset);
+            if partition.answers() {
                 self.settled.push(envelope.position);
             }
         } else {
@@ -116,18 +148,18 @@ impl Core {
                 envelope,
                 broker,
                 partition: index,
+                matched: unsettled,
                 unsettled,
                 fetched: false,
             });
             for &met in &matched {
                 let trigger = self.roster.number(met);
-                let lane = LaneId::of(trigger, self.policy(trigger).order, index, key);
+                let lane = self.lane_of(trigger, index, key);
                 let delivery = self.add(Delivery::new(event, trigger, offset));
                 self.join(delivery, lane, effects);
             }
         }
         self.matched = matched;
-        self.reach(index, offset + 1);
     }
 
     pub(super) fn add(&mut self, delivery: Delivery) -> Key {
@@ -140,7 +172,7 @@ impl Core {
         let trigger = self.deliveries[key].trigger;
         // While a route waits for a probe, whatever comes may be it.
         let paused = self.turns.breaker(trigger).allows() == Some(0);
-        if paused && self.is_direct(key) {
+        if (paused || self.turns.is_shut(trigger).is_some()) && self.is_direct(key) {
             return self.turn_away(key, effects);
         }
         let Some(id) = lane else {

@@ -101,7 +101,8 @@ impl Core {
             || was_parked
             || self.is_burdened();
         let needed = behind + usize::from(!was_parked);
-        if (self.draining || lane_parked || beyond && policy.parks()) && self.may_park(needed) {
+        let draining = self.draining || self.is_leaving(key);
+        if (draining || lane_parked || beyond && policy.parks()) && self.may_park(needed) {
             let parked = self.begin_parking(key, due);
             effects.push(Effect::Journal { delivery: key, report, fate: Fate::Parked(parked) });
             if let Some(lane) = lane {
@@ -153,7 +154,7 @@ impl Core {
         let lane = delivery.lane.expect("what follows in a run stands in a lane");
         self.lanes[lane].handed -= 1;
         self.hold_with_lane(key);
-        if self.lanes[lane].is_parked() && self.may_park_one(key) {
+        if (self.lanes[lane].is_parked() || self.is_leaving(key)) && self.may_park_one(key) {
             self.park(key, Moment(0), effects);
         }
         self.advance(lane);
@@ -174,7 +175,7 @@ impl Core {
     }
 
     /// It makes room in its lane, if it is in one still.
-    fn leave(&mut self, key: Key) {
+    pub(super) fn leave(&mut self, key: Key) {
         if let Some(lane) = self.deliveries[key].lane.take() {
             let members = &mut self.lanes[lane].members;
             // The first, but for those that are given up together.
@@ -202,8 +203,8 @@ impl Core {
         } else {
             self.counts.settled += 1;
             let partition = &mut self.partitions[event.partition];
-            partition.ledger.complete(event.envelope.position.offset);
-            if partition.direct {
+            partition.incomplete.complete(event.envelope.position.offset);
+            if partition.answers() {
                 self.settled.push(event.envelope.position);
             }
         }

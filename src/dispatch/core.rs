@@ -15,19 +15,11 @@ use super::progress::Progress;
 use super::roster::Roster;
 use super::route::{Ready, Turns};
 use super::stub::Stubs;
+use super::table::Table;
 use super::timers::{Timer, Timers};
 use crate::event::{Position, Uid};
 use crate::time::Moment;
-use crate::trigger::{Memo, Routes};
-
-/// What the core decides by: replaced whole.
-#[derive(Debug)]
-pub struct Table {
-    pub routes: Routes,
-    /// By the trigger's index in `routes`.
-    pub policies: Vec<Policy>,
-    pub uids: Vec<Uid>,
-}
+use crate::trigger::Memo;
 
 /// What may be in flight. A source hands over no more while one of them is reached.
 #[derive(Clone, Copy, Debug)]
@@ -171,6 +163,7 @@ impl Core {
                 Input::Opened { source, partition, epoch, first } => {
                     self.opened(source, partition, epoch, first);
                 }
+                Input::Shared { source, partition, epoch } => self.shared(source, partition, epoch),
                 Input::Revoked { source, partition } => self.revoked(source, partition),
                 Input::Arrived { envelope, broker } => self.arrived(envelope, broker, effects),
                 Input::Passed { source, partition, epoch, offset } => {
@@ -186,7 +179,9 @@ impl Core {
                 Input::Evicted { source, partition, below } => {
                     self.evicted((source, partition), below, effects);
                 }
-                Input::Reloaded { table } => self.reloaded(table, now),
+                Input::Recalled { source, partition } => self.recalled((source, partition), effects),
+                Input::Spent { trigger, until } => self.spent(trigger, until, effects),
+                Input::Reloaded { table } => self.reloaded(table, now, effects),
                 Input::Drain => self.drain(effects),
             }
         }
@@ -199,24 +194,6 @@ impl Core {
         effects.extend(self.settled.drain(..).map(|position| Effect::Answer { position }));
         self.pace.look(now, !self.has_room_but_for_remote());
         debug_assert!(self.load.is_consistent(self.deliveries.len()), "what is in flight is active or held");
-    }
-
-    /// May a source hand over more?
-    pub fn has_room(&self) -> bool {
-        self.has_room_for_active()
-            && self.bytes < self.limits.bytes
-            && self.load.held() < self.limits.held.saturating_mul(2)
-    }
-
-    /// Would it be so if nothing were for remote subscribers? Their slowness says nothing of what can be done here.
-    fn has_room_but_for_remote(&self) -> bool {
-        self.has_room() || self.load.remote() > 0 && self.has_turns(0)
-    }
-
-    /// May this one? Its watermark may be too far behind.
-    pub fn takes(&self, source: Uid, partition: u32) -> bool {
-        let index = self.partitions.index_of(source, partition);
-        self.has_room() && index.is_some_and(|i| self.partitions[i].ledger.span() < self.limits.span)
     }
 
     pub fn is_idle(&self) -> bool {
@@ -269,42 +246,10 @@ impl Core {
         self.keys.clone()
     }
 
-    /// What may be committed for a partition; `None`: it is not ours.
+    /// What may be committed for a partition; `None`: it is not ours, or others', too.
     pub fn progress(&self, source: Uid, partition: u32) -> Option<Progress> {
         let partition = &self.partitions[self.partitions.index_of(source, partition)?];
-        partition.epoch.map(|_| partition.ledger.progress())
-    }
-
-    pub(super) fn has_room_for_active(&self) -> bool {
-        self.has_turns(self.load.remote())
-    }
-
-    /// Will one more have its turn soon, beside so many that take none?
-    fn has_turns(&self, remote: usize) -> bool {
-        let local = self.load.local() + self.stubs.fetching() - self.turns.fetching_remote();
-        // What is on its way to the disk waits for no turn: the slower the disk, the more is written together.
-        let waiting = local.saturating_sub(self.load.writing());
-        local + remote < self.limits.deliveries && waiting < self.pace.limit()
-    }
-
-    /// So much more may be sent to remote subscribers. Half of the memory is left to others, but for one.
-    pub(super) fn remote_room(&self) -> usize {
-        let running = self.load.running_remote();
-        let is_heavy = running > 0 && self.bytes >= self.limits.bytes / 2;
-        if is_heavy { 0 } else { self.limits.remote.saturating_sub(running) }
-    }
-
-    /// May one more of a route with limits be fetched?
-    pub(super) fn has_room_for(&self, trigger: u32) -> bool {
-        match self.policy(trigger).remote {
-            true => self.load.remote() < self.limits.deliveries && self.remote_room() > 0,
-            false => self.has_room(),
-        }
-    }
-
-    /// So much is held that what comes to be held is parked at once.
-    pub(super) fn is_burdened(&self) -> bool {
-        self.load.held() >= self.limits.held || self.bytes >= self.limits.bytes / 2
+        partition.epoch.and_then(|_| partition.incomplete.progress())
     }
 
     pub(super) fn policy(&self, trigger: u32) -> &Policy {
@@ -380,7 +325,9 @@ impl Core {
 
     fn begin_one<R>(&mut self, key: Key, effects: &mut Vec<Effect<R>>) -> usize {
         // It may have been parked or lost meanwhile.
-        if self.deliveries.get(key).is_none_or(|delivery| delivery.state != State::Waiting) {
+        if self.deliveries.get(key).is_none_or(|delivery| delivery.state != State::Waiting)
+            || self.is_leaving(key)
+        {
             return 0;
         }
         if self.roster.is_gone(self.deliveries[key].trigger) {
@@ -398,7 +345,7 @@ impl Core {
         }
         self.lanes[key].queued = false;
         let lane = &self.lanes[key];
-        if lane.handed > 0 || lane.fetching > 0 {
+        if lane.handed > 0 || lane.fetching > 0 || self.partitions[lane.id.partition].leaving {
             return 0;
         }
         let parked = lane.parked.front().map_or(u64::MAX, |&stub| self.stubs[stub].order);

@@ -54,7 +54,7 @@ pub(super) fn core_of(triggers: &[(&str, Policy)], limits: Limits) -> Core {
     let routes = Routes::new(triggers.iter().map(|(ty, _)| (BROKER, filter(ty))));
     let uids = (0..triggers.len()).map(|n| trigger_uid(n as u32)).collect();
     let policies = triggers.iter().map(|(_, policy)| policy.clone()).collect();
-    let mut core = Core::new(Arc::new(Table { routes, policies, uids }), limits);
+    let mut core = Core::new(Arc::new(Table { routes, policies, uids, ..Table::default() }), limits);
     assign(&mut core, 1, Progress::default(), vec![], vec![]);
     core
 }
@@ -257,8 +257,12 @@ impl World {
     }
 
     /// Everything that can happen does, until nothing is left; what runs succeeds.
+    /// A world that has not come to rest after so many rounds never will.
     pub(super) fn settle_all(&mut self) {
+        let mut rounds = 0;
         while !self.core.is_idle() || self.core.parked() > 0 {
+            rounds += 1;
+            assert!(rounds < 1_000_000, "never at rest: {:?}", self.core);
             self.finish(0, Outcome::Succeeded);
             self.write();
             self.read();

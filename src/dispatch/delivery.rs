@@ -70,6 +70,8 @@ pub(super) struct InFlight {
     pub(super) broker: Uid,
     /// The partition's index in the core.
     pub(super) partition: u32,
+    /// As many deliveries as it had when it arrived.
+    pub(super) matched: u32,
     pub(super) unsettled: u32,
     /// It came back from where it was parked: its position has settled long ago.
     pub(super) fetched: bool,

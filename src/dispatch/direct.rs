@@ -20,11 +20,12 @@ impl Core {
         self.partitions[self.events[self.deliveries[key].event].partition].direct
     }
 
-    /// Its route is paused, and its sender has better things to do than to wait for that. It has no place in a lane yet.
+    /// Its route is paused, and its sender has better things to do than to wait for that. It has no place in a lane.
     pub(super) fn turn_away<R>(&mut self, key: Key, effects: &mut Vec<Effect<R>>) {
         let delivery = &self.deliveries[key];
         let (trigger, position) = (delivery.trigger, self.events[delivery.event].envelope.position);
-        let until = self.turns.breaker(trigger).until().unwrap_or(Moment(0));
+        let until = self.turns.is_shut(trigger).max(self.turns.breaker(trigger).until());
+        let until = until.unwrap_or(Moment(0));
         self.counts.returned += 1;
         effects.push(Effect::Refuse { position, trigger: self.roster.uid(trigger), until });
         self.settle(key);

@@ -191,3 +191,20 @@ fn a_failure_holds_nothing_of_its_key_back() {
     senders.finish(0, Outcome::Trapped);
     assert_eq!((senders.returned.as_slice(), senders.running.len()), (&[FIRST][..], 1));
 }
+
+#[test]
+fn who_sends_to_a_trigger_whose_budget_is_used_up_is_told_until_when() {
+    let flow = Flow { concurrency: Some(1), budget: true, ..Flow::default() };
+    let mut senders = Senders::new(vec![Policy { flow, ..policy(Order::Key, 5) }], Limits::default());
+    (0..4).for_each(|n| senders.send(FIRST + n, (n < 3).then_some(1), 1));
+    assert_eq!(senders.running.len(), 1);
+    let until = Moment(86_400_000_000_000);
+    senders.feed([Input::Spent { trigger: trigger_uid(0), until: Some(until) }]);
+    assert_eq!(senders.refused, [1, 2, 3].map(|n| (FIRST + n, until)), "they wait no longer");
+    senders.send(FIRST + 4, None, 1);
+    assert_eq!(senders.refused.len(), 4);
+    senders.finish(0, Outcome::Retryable);
+    senders.write(0);
+    assert_eq!((senders.returned.len(), senders.answered.len()), (1, 5));
+    assert!(senders.core.is_idle());
+}

@@ -21,6 +21,13 @@ pub struct Traffic {
     pub parked: usize,
 }
 
+impl Traffic {
+    /// Something waits for its limit, or is parked.
+    pub fn is_waited_for(&self) -> bool {
+        self.waiting > 0 || self.parked > 0
+    }
+}
+
 impl Core {
     /// Of the routes that have limits.
     pub fn traffic(&self) -> impl Iterator<Item = Traffic> {
@@ -41,6 +48,9 @@ impl Core {
         // What was fetched has had its wait.
         if delivery.record.is_some() {
             return false;
+        }
+        if gate.is_shut(self.turns.now).is_some() {
+            return true;
         }
         let waiting = self.load.waiting(delivery.trigger);
         // What stands behind another of its key is not helped by an open gate. (Executors are soon done with that one; a
@@ -76,7 +86,14 @@ impl Core {
             let Some(gate) = &route.gate else { continue };
             let is_shut = gate.allows(route.running, now).min(self.room_of(trigger)) == 0;
             let (waits, opens) = (route.ready() > 0, gate.opens(route.running, now));
+            let is_spent = gate.is_shut(now).is_some();
             self.load.limit(trigger, is_shut);
+            if is_spent && waits {
+                self.turn_away_waiting(trigger, effects);
+                if self.policy(trigger).parks() {
+                    self.park_paused(trigger, effects);
+                }
+            }
             let mut is_done = true;
             if self.draining {
                 if is_shut && waits {

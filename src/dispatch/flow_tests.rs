@@ -234,7 +234,7 @@ fn other_limits_hold_from_then_on() {
         let policies = vec![limited(Order::Unordered, flow)];
         let routes = Routes::new([(BROKER, Filter::exact([("type".to_owned(), "a".to_owned())]))]);
         world.feed([Input::Reloaded {
-            table: Arc::new(Table { routes, policies, uids: vec![trigger_uid(0)] }),
+            table: Arc::new(Table { routes, policies, uids: vec![trigger_uid(0)], ..Table::default() }),
         }]);
     };
     change(&mut world, a_second(1, 1));
@@ -279,8 +279,11 @@ fn step() -> impl Strategy<Value = Step> {
 fn flow() -> impl Strategy<Value = Flow> {
     let rate = (1u32..200, prop::sample::select(vec![1, 60]), 1u32..5);
     let rate = rate.prop_map(|(count, per, burst)| Rate { count, per: Duration::from_secs(per), burst });
-    (prop::option::of(1usize..4), prop::option::of(rate))
-        .prop_map(|(concurrency, rate)| Flow { concurrency, rate })
+    (prop::option::of(1usize..4), prop::option::of(rate)).prop_map(|(concurrency, rate)| Flow {
+        concurrency,
+        rate,
+        budget: false,
+    })
 }
 
 proptest! {

@@ -18,6 +18,8 @@ const BREATH: Duration = Duration::from_millis(1);
 pub(super) struct Gate {
     flow: Flow,
     bucket: Option<Bucket>,
+    /// Its budget is used up until then.
+    shut: Option<Moment>,
     /// What is parked, due, and has to wait for its turn at the gate, by where it stands on disk.
     pub(super) backlog: Sweep<(u32, u64), Due>,
     /// The earliest time for which a timer is set.
@@ -31,7 +33,14 @@ impl Gate {
     pub(super) fn new(flow: Flow, now: Moment) -> Option<Box<Gate>> {
         (flow != Flow::default()).then(|| {
             let bucket = flow.rate.map(|rate| Bucket::full(rate, now));
-            Box::new(Gate { flow, bucket, backlog: Sweep::default(), timer: None, stirred: false })
+            Box::new(Gate {
+                flow,
+                bucket,
+                shut: None,
+                backlog: Sweep::default(),
+                timer: None,
+                stirred: false,
+            })
         })
     }
 
@@ -44,16 +53,34 @@ impl Gate {
             }
             (_, rate) => rate.map(|rate| Bucket::full(rate, now)),
         };
+        self.shut = self.shut.filter(|_| flow.budget);
         self.flow = flow;
+    }
+
+    /// Nothing passes before then; `None`: as its limits say. False: it has no budget.
+    pub(super) fn shut(&mut self, until: Option<Moment>) -> bool {
+        self.shut = until.filter(|_| self.flow.budget);
+        self.flow.budget
+    }
+
+    /// Until when its budget is used up.
+    pub(super) fn is_shut(&self, now: Moment) -> Option<Moment> {
+        self.shut.filter(|&until| now < until)
     }
 
     /// How many more may be handed over now.
     pub(super) fn allows(&self, running: usize, now: Moment) -> usize {
+        if self.is_shut(now).is_some() {
+            return 0;
+        }
         self.slots(running).min(self.bucket.map_or(usize::MAX, |bucket| bucket.tokens(now)))
     }
 
     /// When it lets one more through; `None`: when one comes back.
     pub(super) fn opens(&self, running: usize, now: Moment) -> Option<Moment> {
+        if let Some(until) = self.is_shut(now) {
+            return Some(until);
+        }
         let bucket = self.bucket.filter(|_| self.slots(running) > 0)?;
         let together = now.after(BREATH).min(bucket.full_at(now));
         Some(bucket.next(now).max(together))
@@ -61,6 +88,10 @@ impl Gate {
 
     /// How many are let through within that time, if those that run come back.
     pub(super) fn allows_within(&self, now: Moment, time: Duration) -> usize {
+        // Nothing is fetched beforehand for a new day: all of it is due at once, and might have no room to wait in until then.
+        if self.is_shut(now).is_some() {
+            return 0;
+        }
         self.bucket.map_or(usize::MAX, |bucket| bucket.tokens_within(now, time))
     }
 
@@ -71,6 +102,9 @@ impl Gate {
 
     /// When it wants one, if it wants none now.
     pub(super) fn wants_at(&self, now: Moment) -> Moment {
+        if let Some(until) = self.is_shut(now) {
+            return until;
+        }
         let next = self.bucket.map_or(now, |bucket| bucket.next(now));
         Moment(next.0.saturating_sub(SOON.as_nanos() as u64)).max(now.after(Duration::from_nanos(1)))
     }

@@ -14,6 +14,8 @@ impl Core {
 
     /// What may be committed of a partition, without what is complete beyond it.
     pub fn watermark(&self, source: Uid, partition: u32) -> Option<u64> {
-        self.partitions.index_of(source, partition).map(|index| self.partitions[index].ledger.watermark())
+        self.partitions
+            .index_of(source, partition)
+            .and_then(|index| self.partitions[index].incomplete.watermark())
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::Table;
 use super::delivery::Key;
 use super::outcome::Outcome;
 use super::progress::Progress;
 use super::stub::StubKey;
+use super::table::Table;
 use crate::event::segment::Ended;
 use crate::event::{Envelope, Epoch, Position, Uid};
 use crate::time::Moment;
@@ -28,6 +28,9 @@ pub enum Input<R> {
     /// A source whose senders wait for the answer, whose offsets begin with `first`: each delivery of its events is attempted
     /// once, and what fails is theirs to send again.
     Opened { source: Uid, partition: u32, epoch: Epoch, first: u64 },
+    /// A source that others share message by message: its events come in any order, each is answered for by `Answer`, and what
+    /// is parked of it is no longer ours: it comes back by `Unparked`, to whomever.
+    Shared { source: Uid, partition: u32, epoch: Epoch },
     /// A partition is no longer ours: whatever is still under way for it is fenced.
     Revoked { source: Uid, partition: u32 },
     /// An event was read for a broker. The events of a partition come in the order of their offsets.
@@ -42,12 +45,18 @@ pub enum Input<R> {
     Journaled { delivery: Key, parked: Option<u64> },
     /// What `Fetch` asked for.
     Fetched { stub: StubKey, envelope: Envelope, broker: Uid },
+    /// The partition is to be given back: nothing more of it is begun, what waits of events that have begun is parked. The
+    /// core says when it [is quiet](super::Core::is_quiet).
+    Recalled { source: Uid, partition: u32 },
     /// Deliveries were parked by someone else: replays. It carries no epoch, so it is for whoever has the partition without
     /// a break: said after `Assigned`, of none that it named, and never of what another assignment was told.
     Unparked { source: Uid, partition: u32, parked: Vec<Stub> },
     /// What has not settled below `below` is to be parked: its volume is to be dropped. Said too late, under another
     /// assignment, it parks what could have stayed, and loses nothing.
     Evicted { source: Uid, partition: u32, below: u64 },
+    /// What the trigger may take in a day is used up: nothing more of it begins before `until`. `None`: it is not used up any
+    /// more. One whose budget is not to pause it hears nothing of it.
+    Spent { trigger: Uid, until: Option<Moment> },
     /// Other triggers are in force. What arrives from here on is routed by them; what runs goes on to its end; what else is
     /// left of one that is gone is given up. Ledger and progress are as they were.
     Reloaded { table: Arc<Table> },
@@ -88,7 +97,7 @@ pub enum Effect<R> {
     Fetch { stub: StubKey, source: Uid, partition: u32, id: u64 },
     /// A delivery of an event whose sender waits is not attempted, for its trigger pauses: there is no use before `until`.
     Refuse { position: Position, trigger: Uid, until: Moment },
-    /// Each delivery of the event has ended, and that is durable: tell its sender, who waits.
+    /// Each delivery of the event has ended, and that is durable: tell its sender, who waits, or the broker that it is shared by.
     Answer { position: Position },
 }
 

@@ -3,6 +3,9 @@
 mod arrival;
 mod attempt;
 mod breaker;
+mod budget;
+#[cfg(test)]
+mod budget_tests;
 pub mod core;
 #[cfg(test)]
 mod core_tests;
@@ -17,6 +20,7 @@ mod gate;
 mod gauge;
 #[cfg(test)]
 mod holding_tests;
+mod incomplete;
 pub mod lane;
 pub mod ledger;
 mod load;
@@ -28,19 +32,30 @@ mod partition;
 pub mod policy;
 pub mod progress;
 mod rate;
+mod recall;
+#[cfg(test)]
+mod recall_tests;
 mod reload;
 #[cfg(test)]
 mod reload_tests;
 #[cfg(test)]
 mod remote_tests;
+mod room;
 mod roster;
 mod route;
+mod shared;
+#[cfg(test)]
+mod shared_tests;
 pub mod slots;
 pub mod stub;
 mod sweep;
+pub mod table;
 mod timers;
+mod unmet;
+#[cfg(test)]
+mod unmet_tests;
 
-pub use core::{Core, Counts, Limits, Table};
+pub use core::{Core, Counts, Limits};
 pub use delivery::Key;
 pub use flow::Traffic;
 pub use lane::Keys;
@@ -50,3 +65,5 @@ pub use policy::{Backoff, Flow, Hold, Order, Policy, Trip};
 pub use progress::Progress;
 pub use rate::Rate;
 pub use stub::StubKey;
+pub use table::Table;
+pub use unmet::Unmet;

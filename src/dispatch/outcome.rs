@@ -101,6 +101,16 @@ closed_list! {
         TriggerGone = 19 "trigger-gone",
         /// The settings do not let events be sent there.
         Denied = 20 "denied",
+        /// A sink takes no record that is so large.
+        Oversized = 21 "oversized",
+        /// A sink refuses it for good.
+        Refused = 22 "refused",
+        /// A record that claims to be an event and is none.
+        Undecodable = 23 "undecodable",
+        /// It met no trigger, and its source wants to know.
+        Unrouted = 24 "unrouted",
+        /// What its trigger may take in a day is used up.
+        Budget = 25 "budget",
     }
 }
 
@@ -136,7 +146,8 @@ mod tests {
         assert_eq!(
             reasons.join(" "),
             "none guest unreachable division bounds indirect-call depth memory deadline fuel output bad-output \
-             bad-buffer instantiate engine vanished status connection hops trigger-gone denied"
+             bad-buffer instantiate engine vanished status connection hops trigger-gone denied oversized \
+             refused undecodable unrouted budget"
         );
     }
 }

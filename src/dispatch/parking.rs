@@ -3,7 +3,7 @@
 
 use super::core::{Core, TURN};
 use super::delivery::{Counted, Delivery, InFlight, Key, State};
-use super::lane::{LaneId, LaneKey};
+use super::lane::LaneKey;
 use super::message::{Effect, Parked, Stub};
 use super::stub::{Due, Place, StubKey};
 use super::timers::Timer;
@@ -99,6 +99,10 @@ impl Core {
         if let Some(lane) = delivery.lane {
             self.lanes[lane].parking -= 1;
         }
+        if self.is_shared(key) {
+            // Whoever is given it when it is due has it.
+            return self.settle(key);
+        }
         self.become_stub(key, id, due);
     }
 
@@ -166,7 +170,7 @@ impl Core {
         for stub in parked {
             let trigger = self.roster.number_of(stub.trigger);
             self.make_room();
-            let lane = LaneId::of(trigger, self.policy(trigger).order, partition, stub.key);
+            let lane = self.lane_of(trigger, partition, stub.key);
             let holds = lane.filter(|_| stub.holds).map(|lane| self.lanes.enter(lane));
             self.turns[trigger].parked += 1;
             let key = self.stubs.places.insert(Place {
@@ -294,7 +298,8 @@ impl Core {
 
     fn fetch_run<R>(&mut self, key: LaneKey, most: usize, now: Moment, effects: &mut Vec<Effect<R>>) {
         let Some(lane) = self.lanes.get(key) else { return };
-        if lane.handed > 0 || lane.fetching > 0 || lane.fetch_due.is_some() {
+        let leaving = self.partitions[lane.id.partition].leaving;
+        if leaving || lane.handed > 0 || lane.fetching > 0 || lane.fetch_due.is_some() {
             return;
         }
         let before = lane.members.front().map_or(u64::MAX, |&member| self.deliveries[member].order);
@@ -317,6 +322,9 @@ impl Core {
 
     fn fetch_one<R>(&mut self, key: StubKey, effects: &mut Vec<Effect<R>>) {
         let place = self.stubs.places.get_mut(key).expect("it is parked");
+        if self.partitions[place.partition].leaving {
+            return;
+        }
         place.fetching = true;
         self.stubs.fetching += 1;
         self.turns.begin_fetch(place.trigger);
@@ -345,7 +353,14 @@ impl Core {
         self.counts.fetched += 1;
         self.bytes += envelope.record().len();
         let hash = self.keys.of(&envelope.event());
-        let event = InFlight { envelope, broker, partition: place.partition, unsettled: 1, fetched: true };
+        let event = InFlight {
+            envelope,
+            broker,
+            partition: place.partition,
+            matched: 1,
+            unsettled: 1,
+            fetched: true,
+        };
         let event = self.events.insert(event);
         let mut delivery = Delivery::new(event, place.trigger, place.order);
         delivery.counted = place.counted;
@@ -353,8 +368,7 @@ impl Core {
         let Some(lane_key) = place.lane else {
             // A replay stands behind all that has come before it was fetched.
             delivery.order = self.partitions[place.partition].reached;
-            let order = self.policy(place.trigger).order;
-            let lane = LaneId::of(place.trigger, order, place.partition, hash);
+            let lane = self.lane_of(place.trigger, place.partition, hash);
             let key = self.add(delivery);
             return self.join(key, lane, effects);
         };
@@ -409,7 +423,7 @@ impl Core {
         self.park_all(keys, effects);
     }
 
-    fn park_all<R>(&mut self, keys: Vec<Key>, effects: &mut Vec<Effect<R>>) {
+    pub(super) fn park_all<R>(&mut self, keys: Vec<Key>, effects: &mut Vec<Effect<R>>) {
         for key in keys {
             // Gone with its lane, perhaps: who was fetched and has not run is a stub again at once.
             let Some(delivery) = self.deliveries.get(key) else { continue };

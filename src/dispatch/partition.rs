@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use foldhash::HashMap;
 
+use super::incomplete::Incomplete;
 use super::lane::LaneKey;
-use super::ledger::Ledger;
 use super::progress::Progress;
 use crate::event::segment::Ended;
-use crate::event::{Epoch, Position, Uid};
+use crate::event::{Envelope, Epoch, Position, Uid};
 
 #[derive(Debug)]
 pub(super) struct Partition {
@@ -16,7 +16,9 @@ pub(super) struct Partition {
     pub(super) number: u32,
     /// `None`: it is not ours.
     pub(super) epoch: Option<Epoch>,
-    pub(super) ledger: Ledger,
+    pub(super) incomplete: Incomplete,
+    /// Events that met a trigger, and that met none.
+    pub(super) met: (u64, u64),
     /// The offset after the last one that has come.
     pub(super) reached: u64,
     /// Triggers whose delivery had ended when the partition was assigned, for events that have not arrived since.
@@ -25,9 +27,20 @@ pub(super) struct Partition {
     pub(super) waiting: BTreeMap<u64, Vec<LaneKey>>,
     /// Who sent an event of it waits for what becomes of it: see `direct.rs`.
     pub(super) direct: bool,
+    /// Others have events of it, too, and each is answered for: see `shared.rs`.
+    pub(super) shared: bool,
+    /// It is to be given back: see `recall.rs`.
+    pub(super) leaving: bool,
+    /// Events that wait for a trigger that they meet, with their brokers: see `unmet.rs`.
+    pub(super) unmet: Vec<(Envelope, Uid)>,
 }
 
 impl Partition {
+    /// Does somebody wait for each event of it to settle?
+    pub(super) fn answers(&self) -> bool {
+        self.direct || self.shared
+    }
+
     /// The triggers whose delivery of this event had ended before; asked once.
     pub(super) fn ended_before(&mut self, offset: u64) -> Vec<Uid> {
         if self.ended.is_empty() { Vec::new() } else { self.ended.remove(&offset).unwrap_or_default() }
@@ -68,11 +81,15 @@ impl Partitions {
             source,
             number,
             epoch: Some(epoch),
-            ledger: Ledger::resume(progress),
+            incomplete: Incomplete::resume(progress),
+            met: (0, 0),
             reached: progress.watermark,
             ended: HashMap::default(),
             waiting: BTreeMap::new(),
             direct: false,
+            shared: false,
+            leaving: false,
+            unmet: Vec::new(),
         };
         for Ended { offset, trigger } in ended {
             state.note_ended(offset, trigger);
@@ -95,6 +112,12 @@ impl Partitions {
     pub(super) fn index_under(&self, position: Position, epoch: Epoch) -> Option<u32> {
         let index = self.index_of(position.source, position.partition)?;
         (self[index].epoch == Some(epoch)).then_some(index)
+    }
+}
+
+impl Partitions {
+    pub(super) fn indices(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.partitions.len()).expect("partitions are far fewer than u32")
     }
 }
 

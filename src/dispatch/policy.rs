@@ -44,6 +44,8 @@ pub struct Flow {
     pub concurrency: Option<usize>,
     /// Attempts begun: a retry is one, too.
     pub rate: Option<Rate>,
+    /// What it takes in a day is limited: the core is told when that is used up.
+    pub budget: bool,
 }
 
 /// How long a failing delivery is kept in memory, and how many behind it, before all of them are parked.

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use super::core::{Core, Table};
+use super::core::Core;
 use super::delivery::{Key, State};
 use super::message::Effect;
+use super::table::Table;
 use super::timers::Timer;
 use crate::time::Moment;
 
 impl Core {
-    pub(super) fn reloaded(&mut self, table: Arc<Table>, now: Moment) {
+    pub(super) fn reloaded<R>(&mut self, table: Arc<Table>, now: Moment, effects: &mut Vec<Effect<R>>) {
         self.forget_gone();
         let gone = self.roster.replace(&table);
         self.table = table;
@@ -27,6 +28,7 @@ impl Core {
             }
         }
         gone.into_iter().for_each(|number| self.abandon(number, now));
+        self.route_unmet(effects);
     }
 
     /// For each number that a trigger may have.

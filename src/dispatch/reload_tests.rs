@@ -21,6 +21,7 @@ fn table(triggers: &[(u32, Policy)]) -> Arc<Table> {
         routes: Routes::new(triggers.iter().map(|_| (BROKER, Filter::exact([])))),
         policies: triggers.iter().map(|(_, policy)| policy.clone()).collect(),
         uids: triggers.iter().map(|(trigger, _)| trigger_uid(*trigger)).collect(),
+        ..Table::default()
     })
 }
 
@@ -262,7 +263,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     let hold = prop::sample::select(vec![(0, 0), (50, 1), (50, 1000)]);
     let rate = (1u32..200).prop_map(|count| Rate { count, per: Duration::from_secs(1), burst: 2 });
     let flow = (prop::option::of(1usize..3), prop::option::of(rate));
-    let flow = flow.prop_map(|(concurrency, rate)| Flow { concurrency, rate });
+    let flow = flow.prop_map(|(concurrency, rate)| Flow { concurrency, rate, budget: false });
     (order, hold, prop::option::of(1u32..4), flow).prop_map(|(order, (time, deliveries), trip, flow)| {
         Policy {
             flow,

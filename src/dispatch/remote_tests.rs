@@ -9,7 +9,7 @@ use crate::time::Moment;
 const SECOND: u64 = 1_000_000_000;
 
 fn remote(order: Order, concurrency: Option<usize>) -> Policy {
-    Policy { remote: true, flow: Flow { concurrency, rate: None }, ..policy(order, 3) }
+    Policy { remote: true, flow: Flow { concurrency, ..Flow::default() }, ..policy(order, 3) }
 }
 
 fn here(order: Order) -> Policy {
@@ -129,7 +129,12 @@ fn a_trigger_that_moves_takes_what_runs_along() {
     let mut world = World::new(core_within(vec![here(Order::Unordered)], limits));
     let table = |policy: &Policy| {
         let routes = crate::trigger::Routes::new([(BROKER, crate::trigger::Filter::exact([]))]);
-        std::sync::Arc::new(Table { routes, policies: vec![policy.clone()], uids: vec![trigger_uid(0)] })
+        std::sync::Arc::new(Table {
+            routes,
+            policies: vec![policy.clone()],
+            uids: vec![trigger_uid(0)],
+            ..Table::default()
+        })
     };
     for _ in 0..10 {
         world.arrive(None);

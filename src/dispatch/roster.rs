@@ -3,8 +3,8 @@
 
 use foldhash::HashMap;
 
-use super::core::Table;
 use super::policy::{Flow, Order, Policy};
+use super::table::Table;
 use crate::event::Uid;
 
 #[derive(Debug, Default)]
@@ -62,6 +62,11 @@ impl Roster {
                 self.enter(Entry { uid, policy, index: None })
             }
         }
+    }
+
+    /// The same, if there is one.
+    pub(super) fn known(&self, uid: Uid) -> Option<u32> {
+        self.numbers.get(&uid).copied()
     }
 
     /// Forgets those that are gone and of which nothing is in flight. Returns their numbers.
@@ -146,6 +151,7 @@ mod tests {
             routes: Routes::new(uids.iter().map(|_| (Uid(1), Filter::exact([])))),
             policies: uids.iter().map(|&uid| Policy { retry: uid as u32, ..Policy::default() }).collect(),
             uids: uids.iter().copied().map(Uid).collect(),
+            ..Table::default()
         }
     }
 

@@ -93,6 +93,19 @@ impl Turns {
         before
     }
 
+    /// Its budget is used up until then, or is not any more. False: it has none.
+    pub(super) fn shut(&mut self, trigger: u32, until: Option<Moment>) -> bool {
+        let has_budget = self.routes[trigger as usize].gate.as_mut().is_some_and(|gate| gate.shut(until));
+        self.stir(trigger);
+        self.give_turn(trigger);
+        has_budget
+    }
+
+    /// Until when its budget is used up.
+    pub(super) fn is_shut(&self, trigger: u32) -> Option<Moment> {
+        self.routes[trigger as usize].gate.as_ref()?.is_shut(self.now)
+    }
+
     pub(super) fn push(&mut self, trigger: u32, ready: Ready) {
         self.routes[trigger as usize].ready.push_back(ready);
         self.stir(trigger);

@@ -1,11 +1,30 @@
 //! What stays in memory of parked deliveries.
 
 use super::delivery::Counted;
-use super::lane::LaneKey;
+use super::lane::{Keys, LaneKey};
+use super::message::Stub;
 use super::route::Turns;
 use super::slots::{self, Slots};
 use super::sweep::Sweep;
+use crate::event::parked::Label;
 use crate::time::Moment;
+
+impl Label {
+    /// What the core keeps of it. `wall` is `now` in nanoseconds since 1970.
+    pub fn into_stub(self, keys: &Keys, now: Moment, wall: u64) -> Stub {
+        Stub {
+            id: self.id,
+            offset: self.position.offset,
+            trigger: self.trigger,
+            key: self.key.map(|key| keys.of_text(&key)),
+            attempts: self.attempts,
+            failures: self.failures,
+            replay: self.replay,
+            due: Moment(now.0.saturating_add(self.due.saturating_sub(wall))),
+            holds: self.holds,
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OfStub {}

@@ -14,6 +14,9 @@ pub struct Position {
     pub offset: u64,
 }
 
+/// A partition of a source, as positions name it.
+pub type Stream = (Uid, u32);
+
 impl Position {
     /// As it stands in our own formats.
     pub fn encode(&self, out: &mut Writer<'_>) {
@@ -46,9 +49,16 @@ impl Envelope {
         Ok(Envelope { position, epoch, record })
     }
 
+    /// What was an event just now needs no check.
+    pub fn of(position: Position, epoch: Epoch, event: &Event<'_>) -> Envelope {
+        let mut bytes = Vec::new();
+        record::encode(event, &mut bytes);
+        Envelope { position, epoch, record: bytes.into() }
+    }
+
     /// The event, borrowed from the envelope's bytes.
     pub fn event(&self) -> Event<'_> {
-        record::decode(&self.record).expect("checked in Envelope::new")
+        record::decode(&self.record).expect("checked, or encoded here")
     }
 
     pub fn record(&self) -> &Bytes {

@@ -14,6 +14,11 @@ impl Uid {
         digest("document", &[namespace, kind, name])
     }
 
+    /// Of a topic that a source reads: what positions in it have as their source, whichever other topics it reads.
+    pub fn of_topic(source: Uid, topic: &str) -> Uid {
+        digest("topic", &[&source.to_string(), topic])
+    }
+
     /// The delivery id: the duty to run one trigger for the event at one position. A replay is a delivery of its own.
     pub fn of_delivery(position: Position, trigger: Uid, replay: u32) -> Uid {
         Block::new(DELIVERY)

@@ -59,6 +59,8 @@ pub enum Fault {
     Misplaced {
         instead: &'static str,
     },
+    /// Where it was looked for it is not.
+    Unmapped(String),
     /// The other representation has no place for the value.
     Unrepresentable(String),
 }
@@ -66,6 +68,11 @@ pub enum Fault {
 impl Invalid {
     pub(crate) fn attribute(name: &str, fault: Fault) -> Invalid {
         Invalid::Attribute { name: shown(name), fault }
+    }
+
+    /// An attribute that is not where a source's document has it, and why.
+    pub fn unmapped(name: &str, reason: String) -> Invalid {
+        Invalid::attribute(name, Fault::Unmapped(reason))
     }
 }
 
@@ -146,7 +153,7 @@ impl fmt::Display for Fault {
             }
             Fault::Utf8 => f.write_str("not valid UTF-8"),
             Fault::Misplaced { instead } => write!(f, "must not be sent so; send it as {instead}"),
-            Fault::Unrepresentable(reason) => f.write_str(reason),
+            Fault::Unmapped(reason) | Fault::Unrepresentable(reason) => f.write_str(reason),
         }
     }
 }

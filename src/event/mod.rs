@@ -14,6 +14,7 @@ pub mod invalid;
 mod json;
 pub(crate) mod media_type;
 pub mod mode;
+pub mod parked;
 pub mod record;
 pub mod sdk;
 pub mod segment;
@@ -22,7 +23,7 @@ mod timestamp;
 mod uri;
 pub mod wire;
 
-pub use envelope::{Envelope, Epoch, Position};
+pub use envelope::{Envelope, Epoch, Position, Stream};
 pub use identity::Uid;
 pub use invalid::Invalid;
 

@@ -1,5 +1,6 @@
 //! What one attempt cost, and why: the unit of every bill. Integers only: nanoseconds, bytes, counts.
 
+use super::segment::FORMAT;
 use crate::dispatch::{Outcome, Reason};
 use crate::event::wire::{Corrupt, Reader, Writer};
 use crate::event::{Position, Uid};
@@ -13,6 +14,10 @@ pub struct Entry<'a> {
     pub trigger: &'a str,
     pub function: &'a str,
     pub tenant: &'a str,
+    /// The beginning of its module's digest; 0: there is none.
+    pub version: u64,
+    /// How often its dead letter was replayed before.
+    pub replay: u32,
     /// Counted from 1.
     pub attempt: u32,
     pub outcome: Outcome,
@@ -27,6 +32,8 @@ pub struct Entry<'a> {
     pub fuel: u64,
     /// What its instance's memory took up afterwards, in bytes.
     pub memory: u64,
+    /// What that may grow to; 0: there is none.
+    pub memory_limit: u64,
     /// What it costs by its function's price of that moment, in trillionths of a unit of money.
     pub price: u64,
     pub bytes_in: u64,
@@ -37,6 +44,8 @@ pub struct Entry<'a> {
     pub replies: Vec<Reply<'a>>,
     /// A late result of an assignment that was lost: it has no price.
     pub fenced: bool,
+    /// Its delivery ended with it, as a dead letter.
+    pub dead_letter: bool,
 }
 
 /// A reply, by what finds it again.
@@ -46,9 +55,18 @@ pub struct Reply<'a> {
     pub ty: &'a str,
 }
 
+/// What it came to, as its last byte: that is known only after the attempt. 0: nothing in particular.
+const FENCED: u8 = 1;
+const DEAD_LETTER: u8 = 2;
+
 impl<'a> Entry<'a> {
     pub fn charge(&self) -> Uid {
         Uid::of_charge(self.delivery, self.attempt)
+    }
+
+    /// As people and billing are told it.
+    pub fn version_name(&self) -> Option<String> {
+        (self.version != 0).then(|| format!("{:016x}", self.version))
     }
 
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -78,12 +96,29 @@ impl<'a> Entry<'a> {
         out.varint(self.fuel);
         out.varint(self.memory);
         out.varint(self.price);
-        out.u8(self.fenced.into());
+        out.u64(self.version);
+        out.varint(self.replay.into());
+        out.varint(self.memory_limit);
+        out.u8(match (self.fenced, self.dead_letter) {
+            (true, _) => FENCED,
+            (false, true) => DEAD_LETTER,
+            (false, false) => 0,
+        });
     }
 
     /// Makes of an entry as it was encoded one that is fenced: that is known only after the attempt.
     pub fn fence(encoded: &mut [u8]) {
-        *encoded.last_mut().expect("an entry has bytes") = 1;
+        *encoded.last_mut().expect("an entry has bytes") = FENCED;
+    }
+
+    /// The same of one with which its delivery ended as a dead letter.
+    pub fn bury(encoded: &mut [u8]) {
+        *encoded.last_mut().expect("an entry has bytes") = DEAD_LETTER;
+    }
+
+    /// One that this version has just encoded, and that stands in no segment yet.
+    pub fn of_bytes(encoded: &'a [u8]) -> Result<Entry<'a>, Corrupt> {
+        Entry::decode(&mut Reader::new(encoded), FORMAT)
     }
 
     /// `format` is that of the segment it stands in.
@@ -104,13 +139,13 @@ impl<'a> Entry<'a> {
             replies.push(Reply { id: reader.str()?, ty: reader.str()? });
         }
         let (fuel, memory) = (reader.varint()?, reader.varint()?);
-        let price = if format == 3 { 0 } else { reader.varint()? };
-        let fenced = match reader.u8()? {
-            0 => false,
-            1 => true,
-            other => {
-                return Err(Corrupt::Unknown { what: "answer to whether it is fenced", found: other.into() });
-            }
+        let price = reader.varint()?;
+        let (version, replay, memory_limit) = (reader.u64()?, reader.varint32()?, reader.varint()?);
+        let (fenced, dead_letter) = match reader.u8()? {
+            0 => (false, false),
+            FENCED => (true, false),
+            DEAD_LETTER if format > 5 => (false, true),
+            other => return Err(Corrupt::Unknown { what: "end of an attempt", found: other.into() }),
         };
         Ok(Entry {
             delivery,
@@ -118,6 +153,8 @@ impl<'a> Entry<'a> {
             trigger,
             function,
             tenant,
+            version,
+            replay,
             attempt,
             outcome,
             reason,
@@ -126,6 +163,7 @@ impl<'a> Entry<'a> {
             init_ns,
             fuel,
             memory,
+            memory_limit,
             price: if fenced { 0 } else { price },
             bytes_in,
             bytes_out,
@@ -134,6 +172,7 @@ impl<'a> Entry<'a> {
             event_type,
             replies,
             fenced,
+            dead_letter,
         })
     }
 }

@@ -4,8 +4,8 @@
 use super::entry::Entry;
 use crate::event::wire::{Corrupt, Reader, Writer};
 
-/// Format 3 has no prices.
-const FORMAT: u8 = 4;
+/// Format 5 says of no entry whether its delivery ended with it as a dead letter.
+pub(super) const FORMAT: u8 = 6;
 const DIGEST: usize = 32;
 
 /// Totals over every entry ever written, this segment's included.
@@ -136,6 +136,8 @@ mod tests {
             trigger,
             function,
             tenant,
+            version: numbers[6] ^ numbers[7],
+            replay: small[0],
             attempt: small[1],
             outcome: Outcome::ALL[outcome % Outcome::ALL.len()],
             reason: Reason::ALL[reason % Reason::ALL.len()],
@@ -145,6 +147,7 @@ mod tests {
             init_ns: Some(numbers[3]).filter(|&ns| ns > 0),
             fuel: numbers[6],
             memory: numbers[7],
+            memory_limit: numbers[0],
             // What comes too late has none.
             price: if *fenced { 0 } else { numbers[8] },
             bytes_in: numbers[4],
@@ -154,6 +157,7 @@ mod tests {
             event_type: ty,
             replies: vec![Reply { id: reply_id, ty: reply_ty }; small[1] as usize % 3],
             fenced: *fenced,
+            dead_letter: !*fenced && numbers[0] % 2 == 1,
         }
     }
 
@@ -178,7 +182,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused(mut body: Vec<u8>, format in 0..6u8) {
+        fn any_bytes_are_read_or_refused(mut body: Vec<u8>, format in 0..8u8) {
             body.insert(0, format);
             // With a digest that is right: else nothing else would be looked at.
             let digest = *blake3::hash(&body).as_bytes();

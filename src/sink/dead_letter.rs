@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::dispatch::{Outcome, Reason};
+use crate::event::parked::ParkedRecord;
 use crate::event::wire::{Corrupt, Reader, Writer};
 use crate::event::{Position, Uid};
 use crate::store::Log;
@@ -96,14 +97,33 @@ impl<'a> DeadLetter<'a> {
         if goes_on { self.replay + 1 } else { letter << COUNT_BITS | count }
     }
 
+    /// The replay that this letter, known as `id`, becomes: a delivery that is parked, and due.
+    pub fn again(&self, id: u64, to: Uid, due: u64) -> ParkedRecord<'a> {
+        let replay = self.next_replay(id, to);
+        ParkedRecord {
+            delivery: Uid::of_delivery(self.position, to, replay),
+            position: self.position,
+            broker: self.broker,
+            trigger: to,
+            attempts: 0,
+            failures: 0,
+            replay,
+            due,
+            holds: false,
+            letter: None,
+            record: self.record,
+        }
+    }
+
     /// How often it had been replayed; 255 may be more.
     pub fn replays(&self) -> u32 {
         self.replay & COUNT
     }
 
-    /// Was it written beside the end of its delivery, which did not fail? A reply that has gone round too often is.
+    /// Was it written beside the end of its delivery, which did not fail? A reply is that has gone round too often, or that
+    /// a sink does not take.
     pub fn is_of_a_reply(&self) -> bool {
-        self.reason == Reason::Hops
+        matches!(self.reason, Reason::Hops | Reason::Oversized | Reason::Refused)
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dead_letter::DeadLetter;
 use crate::event::record;
+use crate::trigger::cesql::Expression;
 
 /// All that is said must hold; a filter that says nothing means every dead letter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +23,34 @@ pub struct Filter {
     /// Context attributes of the event, extensions too. As in a trigger's filter, an empty value means that the
     /// attribute is there and not empty.
     pub attributes: Vec<(String, String)>,
+    /// The event matches it, as it would a trigger's filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cesql: Option<Clause>,
     /// Replayed so often at the most.
     pub replays: Option<u32>,
+}
+
+/// CESQL, as text wherever it goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Clause(Box<Expression>);
+
+impl TryFrom<String> for Clause {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Clause, String> {
+        let expression = Expression::parse(&text).map_err(|error| error.message.to_string())?;
+        match expression.check().errors.into_iter().next() {
+            Some(error) => Err(error.message.to_string()),
+            None => Ok(Clause(Box::new(expression))),
+        }
+    }
+}
+
+impl From<Clause> for String {
+    fn from(clause: Clause) -> String {
+        clause.0.text().to_owned()
+    }
 }
 
 impl Filter {
@@ -42,15 +69,17 @@ impl Filter {
 
     /// A record that can't be read has no attributes.
     fn matches_event(&self, record: &[u8]) -> bool {
-        if self.attributes.is_empty() {
+        if self.attributes.is_empty() && self.cesql.is_none() {
             return true;
         }
         record::decode(record).is_ok_and(|event| {
-            self.attributes.iter().all(|(name, wanted)| match event.attribute(name) {
-                Some(value) if wanted.is_empty() => !value.is_empty(),
-                Some(value) => value == *wanted,
-                None => false,
-            })
+            let is_meant = self.cesql.as_ref().is_none_or(|clause| clause.0.matches(&event));
+            is_meant
+                && self.attributes.iter().all(|(name, wanted)| match event.attribute(name) {
+                    Some(value) if wanted.is_empty() => !value.is_empty(),
+                    Some(value) => value == *wanted,
+                    None => false,
+                })
         })
     }
 }
@@ -89,6 +118,10 @@ mod tests {
         Filter { attributes: vec![(name.into(), value.into())], ..Filter::default() }
     }
 
+    fn cesql(text: &str) -> Filter {
+        Filter { cesql: Some(text.to_owned().try_into().unwrap()), ..Filter::default() }
+    }
+
     #[test]
     fn nothing_said_is_every_letter() {
         assert!(matches(Filter::default()));
@@ -119,6 +152,9 @@ mod tests {
             (attribute("shard", "7"), attribute("shard", "07")),
             (attribute("tenant", ""), attribute("void", "")),
             (attribute("tenant", ""), attribute("absent", "")),
+            (cesql("tenant = 'acme' AND shard > 6"), cesql("shard > 7")),
+            // What goes wrong with an event matches nothing.
+            (cesql("NOT EXISTS absent"), cesql("absent = 'x'")),
         ] {
             assert!(matches(inside.clone()), "{inside:?}");
             assert!(!matches(outside.clone()), "{outside:?}");
@@ -145,11 +181,17 @@ mod tests {
             since: Some(u64::MAX),
             replays: Some(0),
             trigger: Some("a/b".into()),
+            cesql: cesql("type LIKE 'order.%'").cesql,
             ..attribute("id", "\"")
         };
         let text = serde_json::to_string(&filter).unwrap();
         assert_eq!(serde_json::from_str::<Filter>(&text).unwrap(), filter);
         // Else an older worker would drop more than it was asked to.
         assert!(serde_json::from_str::<Filter>(r#"{"colour":"red"}"#).is_err());
+        assert!(serde_json::from_str::<Filter>(r#"{"cesql":"type ="}"#).is_err());
+        assert!(
+            !serde_json::to_string(&Filter::default()).unwrap().contains("cesql"),
+            "an older worker knows none"
+        );
     }
 }

@@ -1,11 +1,17 @@
-//! The brokers that events can be posted to, by "namespace/name". Others take their place when documents change.
+//! The brokers that events can be posted to. Others take their place when documents change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::event::Uid;
 
-type Names = HashMap<String, Uid>;
+#[derive(Debug, Default)]
+pub struct Names {
+    /// By "namespace/name".
+    pub paths: HashMap<String, Uid>,
+    /// Those whose events do not live in the worker's own queue.
+    pub elsewhere: HashSet<Uid>,
+}
 
 #[derive(Clone, Debug, Default)]
 pub struct Brokers(Arc<RwLock<Arc<Names>>>);

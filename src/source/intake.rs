@@ -1,8 +1,10 @@
-//! The way from a source into the embedded queue: bounded, and answered only once durable.
+//! The way from a source into the embedded queue, or to where a broker's events live instead: bounded, and answered only once
+//! durable.
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::brokers::Brokers;
 use crate::event::Uid;
 
 /// Valid events for one broker, each as a record, on their way to the disk. All become durable or none counts.
@@ -25,10 +27,16 @@ pub enum Refused {
     QueueFull,
     /// The disk has less free space than is kept in reserve.
     DiskFull,
+    /// Billing does not take what the journal has, and it holds as much as it may.
+    JournalFull,
     /// The store failed; the log says how.
     Store,
     /// The worker is stopping.
     Stopping,
+    /// Where the broker's events live, none so large is taken.
+    TooLarge,
+    /// Where the broker's events live, they are refused.
+    Backing,
 }
 
 impl std::fmt::Display for Refused {
@@ -39,8 +47,13 @@ impl std::fmt::Display for Refused {
                 "the queue is full (queue.max-bytes): events come in faster than they are done"
             }
             Refused::DiskFull => "the disk is nearly full (data.min-free)",
+            Refused::JournalFull => {
+                "the journal is full (journal.max-bytes): billing does not take what is in it"
+            }
             Refused::Store => "the events could not be stored; the worker's log says why",
             Refused::Stopping => "the worker is stopping",
+            Refused::TooLarge => "the broker's backing takes no event that is so large",
+            Refused::Backing => "the broker's backing refuses the events; the worker's log says why",
         })
     }
 }
@@ -49,13 +62,17 @@ impl std::fmt::Display for Refused {
 #[derive(Clone, Debug)]
 pub struct Intake {
     sender: Sender<Accepted>,
+    /// For brokers whose events live elsewhere.
+    elsewhere: Sender<Accepted>,
+    brokers: Brokers,
 }
 
 impl Intake {
-    /// At most `limit` requests wait at once.
-    pub fn new(limit: usize) -> (Intake, Receiver<Accepted>) {
+    /// At most `limit` requests wait at once, of each of the two: for the queue, and for elsewhere.
+    pub fn new(limit: usize, brokers: Brokers) -> (Intake, Receiver<Accepted>, Receiver<Accepted>) {
         let (sender, receiver) = bounded(limit);
-        (Intake { sender }, receiver)
+        let (elsewhere, beside) = bounded(limit);
+        (Intake { sender, elsewhere, brokers }, receiver, beside)
     }
 
     /// Waits until the records are durable.
@@ -66,7 +83,9 @@ impl Intake {
         slot: Option<OwnedSemaphorePermit>,
     ) -> Result<(), Refused> {
         let (answer, answered) = oneshot::channel();
-        self.sender.try_send(Accepted { broker, records, answer, slot }).map_err(|error| match error {
+        let is_elsewhere = self.brokers.names().elsewhere.contains(&broker);
+        let sender = if is_elsewhere { &self.elsewhere } else { &self.sender };
+        sender.try_send(Accepted { broker, records, answer, slot }).map_err(|error| match error {
             TrySendError::Full(_) => Refused::Busy,
             TrySendError::Disconnected(_) => Refused::Stopping,
         })?;

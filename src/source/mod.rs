@@ -6,13 +6,16 @@ pub mod http;
 pub mod intake;
 pub mod kafka;
 pub mod limits;
+mod mapped;
+pub mod nats;
 pub mod queue;
 #[cfg(test)]
 mod queue_tests;
 mod reception;
 mod refusal;
+pub mod wrapped;
 
-pub use brokers::Brokers;
+pub use brokers::{Brokers, Names};
 pub use direct::{Asked, Direct};
 pub use intake::{Accepted, Intake, Refused};
 pub use reception::Reception;

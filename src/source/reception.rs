@@ -60,7 +60,7 @@ impl Reception {
     pub(super) fn late(&self) -> Refusal {
         let reason = match self {
             Reception::Stored(_) => {
-                "not on disk within http.request-timeout, though it may be yet: send it again unchanged"
+                "not durable within http.request-timeout, though it may be yet: send it again unchanged"
             }
             Reception::Direct(..) => {
                 "not done within http.request-timeout, though it may be yet: send it again unchanged"

@@ -96,8 +96,12 @@ impl Refusal {
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Refusal {
         let status = match refused {
-            Refused::Busy | Refused::QueueFull | Refused::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-            Refused::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+            Refused::Busy | Refused::QueueFull | Refused::Stopping | Refused::Backing => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            // It will be no smaller the next time.
+            Refused::TooLarge => return Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, refused.to_string()),
+            Refused::DiskFull | Refused::JournalFull => StatusCode::INSUFFICIENT_STORAGE,
             Refused::Store => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let refusal = Refusal::later(status, refused.to_string(), Duration::from_secs(1));
@@ -116,7 +120,9 @@ mod tests {
             (Refused::Busy, 503, false),
             (Refused::QueueFull, 503, false),
             (Refused::DiskFull, 507, false),
+            (Refused::JournalFull, 507, false),
             (Refused::Store, 500, false),
+            (Refused::Backing, 503, false),
             (Refused::Stopping, 503, true),
         ] {
             let response = Refusal::from(refused).into_response();
@@ -126,6 +132,9 @@ mod tests {
             );
             assert_eq!(response.headers().contains_key(CONNECTION), closes, "{refused:?}");
         }
+        let too_large = Refusal::from(Refused::TooLarge).into_response();
+        assert_eq!(too_large.status().as_u16(), 413);
+        assert!(!too_large.headers().contains_key(RETRY_AFTER));
         let wait = |millis| {
             let refusal = Refusal::later(StatusCode::TOO_MANY_REQUESTS, "", Duration::from_millis(millis));
             refusal.into_response().headers()[RETRY_AFTER].to_str().unwrap().to_owned()

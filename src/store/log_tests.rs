@@ -62,6 +62,29 @@ fn a_full_log_can_be_emptied_and_goes_on() {
     assert_eq!(log.state("watermark").unwrap().unwrap(), b"7");
 }
 
+/// However long a log is. Opened, the oldest would have files again.
+#[test]
+fn for_a_state_that_was_never_set_the_newest_volumes_are_asked_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = Log::open(directory.path(), small()).unwrap();
+    for _ in 0..12 {
+        log.append(vec![0; 40]);
+        log.flush().unwrap();
+    }
+    log.set_state("watermark", b"7".to_vec());
+    log.flush().unwrap();
+    drop(log);
+    let oldest = directory.path().join(format!("volume-2-{:016x}", 0));
+    fs::remove_dir_all(&oldest).unwrap();
+    fs::create_dir(&oldest).unwrap();
+    let log = Log::open(directory.path(), small()).unwrap();
+    assert_eq!(
+        (log.state("never").unwrap(), log.state("watermark").unwrap().unwrap()),
+        (None, b"7".to_vec())
+    );
+    assert_eq!(fs::read_dir(&oldest).unwrap().count(), 0);
+}
+
 /// What happens after sled has failed: it is opened anew, and what was pending is still there.
 #[test]
 fn what_is_pending_survives_a_failure() {

@@ -1,5 +1,6 @@
 //! The admin listener: is the process alive, may it be sent events, and what are its numbers?
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,14 +11,14 @@ use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::in_force::InForce;
+use super::room::Room;
 use super::scrape::Scrape;
 use crate::telemetry::metrics::{Format, Metric, Snapshot};
 
 /// What /readyz looks at.
 #[derive(Clone, Debug)]
 pub struct Readiness {
-    /// The store writes and has room.
-    pub healthy: Arc<AtomicBool>,
+    pub room: Arc<Room>,
     /// The queue can be read on. Once false it stays so: only a restart begins to read again.
     pub readable: Arc<AtomicBool>,
     pub stopping: Arc<AtomicBool>,
@@ -42,7 +43,7 @@ impl Readiness {
     }
 
     /// Also what is in force. A change that was refused makes no worker less ready: it goes on with what it has.
-    fn answer(&self, (status, text): (StatusCode, &str)) -> Response<Full<Bytes>> {
+    fn answer(&self, (status, text): (StatusCode, Cow<'_, str>)) -> Response<Full<Bytes>> {
         response(status, format!("{text}{}", self.in_force.standing()).into())
     }
 
@@ -62,21 +63,22 @@ impl Readiness {
         response
     }
 
-    fn ready(&self) -> (StatusCode, &'static str) {
+    fn ready(&self) -> (StatusCode, Cow<'static, str>) {
         if self.stopping.load(Ordering::Relaxed) {
-            (StatusCode::SERVICE_UNAVAILABLE, "the worker is stopping\n")
+            (StatusCode::SERVICE_UNAVAILABLE, "the worker is stopping\n".into())
         } else if !self.readable.load(Ordering::Relaxed) {
             (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the queue can't be read on: the log says why; restart the worker once that is mended\n",
-            )
-        } else if !self.healthy.load(Ordering::Relaxed) {
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "events can't be stored: the queue or the disk is full, or it fails\n",
+                "the queue can't be read on: the log says why; restart the worker once that is mended\n"
+                    .into(),
             )
         } else {
-            (StatusCode::OK, "ready\n")
+            match self.room.lack() {
+                None => (StatusCode::OK, "ready\n".into()),
+                Some(lack) => {
+                    (StatusCode::SERVICE_UNAVAILABLE, format!("events can't be stored: {lack}\n").into())
+                }
+            }
         }
     }
 }
@@ -93,6 +95,7 @@ mod tests {
     use super::super::in_force::Standing;
     use super::super::query::Store;
     use super::*;
+    use crate::source::Refused;
     use crate::telemetry::metrics::Metrics;
 
     #[test]
@@ -102,13 +105,13 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(home.path()).unwrap());
         let scrape = Scrape::new(Metrics::new(), store, Arc::clone(&in_force), &Arc::default());
-        let (healthy, readable, stopping) = (flag(true), flag(true), flag(false));
-        let readiness = Readiness { healthy, readable, stopping, in_force, scrape };
+        let (readable, stopping) = (flag(true), flag(false));
+        let readiness = Readiness { room: Arc::default(), readable, stopping, in_force, scrape };
         assert_eq!(readiness.ready().0, StatusCode::OK);
-        readiness.healthy.store(false, Ordering::Relaxed);
+        readiness.room.set(Some(Refused::DiskFull));
         assert!(readiness.ready().1.contains("stored"));
         readiness.readable.store(false, Ordering::Relaxed);
-        readiness.healthy.store(true, Ordering::Relaxed);
+        readiness.room.set(None);
         assert_eq!(readiness.ready().0, StatusCode::SERVICE_UNAVAILABLE);
         assert!(readiness.ready().1.contains("can't be read on"));
     }

@@ -12,10 +12,13 @@ pub use super::attempt::{Aside, Attempt};
 use super::beside;
 use super::query::Store;
 use crate::dispatch::{Key, Progress};
+use crate::event::parked::AFAR;
 use crate::event::segment::{Mark, Segment};
-use crate::event::{Uid, wire::Corrupt};
+use crate::event::{Stream, Uid, wire::Corrupt};
+use crate::journal::day::Day;
+use crate::journal::shipped::Shipped;
 use crate::journal::{Journal, JournalError};
-use crate::sink::dead_letter::DeadLetters;
+use crate::sink::dead_letter::{DeadLetter, DeadLetters};
 use crate::sink::parking::{Label, ParkedRecord, Parking};
 use crate::sink::queue::QueueSink;
 use crate::source::queue::{QueueError, segment_of};
@@ -32,6 +35,8 @@ pub struct Limits {
     /// Of queue, parking and dead letters together. What is over it is refused by whoever takes events in.
     pub queue_bytes: u64,
     pub journal_bytes: u64,
+    /// Of what everybody has that it is shipped to, so much is kept to be asked.
+    pub journal_keep: u64,
 }
 
 /// What has become durable.
@@ -39,6 +44,8 @@ pub struct Limits {
 pub struct Written {
     /// Deliveries to be answered, with the id of the parked record where there is one.
     pub answers: Vec<(Key, Option<u64>)>,
+    /// Parked records of Kafka's that are done.
+    pub over: Vec<(Stream, u64)>,
     /// There is more to read in the queue.
     pub grown: bool,
 }
@@ -46,7 +53,7 @@ pub struct Written {
 /// What has been given back.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
-    /// Volumes of the journal that went because of its limit.
+    /// Volumes of the journal that went because of its limit, unshipped.
     pub costs: usize,
     /// A few events below hold a volume of the queue: were they parked, it could go.
     pub evict_below: Option<u64>,
@@ -60,7 +67,9 @@ pub struct Archive {
     pub(super) dead_letters: DeadLetters,
     pub(super) parking: Parking,
     limits: Limits,
+    shipped: Arc<Shipped>,
     answers: Vec<(Key, Option<u64>)>,
+    over: Vec<(Stream, u64)>,
     /// Parked records that are done: their marks will be durable with the next write, or are, and they may go.
     unparking: Vec<u64>,
     unparked: Vec<u64>,
@@ -90,7 +99,9 @@ impl Archive {
             parking,
             store,
             limits,
+            shipped: Arc::default(),
             answers: Vec::new(),
+            over: Vec::new(),
             unparking: Vec::new(),
             unparked: Vec::new(),
             replayed: BTreeSet::new(),
@@ -103,6 +114,16 @@ impl Archive {
         })
     }
 
+    /// What triggers with a budget have used today, as far as that is durable or will be.
+    pub fn day(&self) -> &Day {
+        self.journal.day()
+    }
+
+    /// From here on nothing of the journal goes that has not been shipped.
+    pub fn ships(&mut self, shipped: Arc<Shipped>) {
+        self.shipped = shipped;
+    }
+
     /// An event of a publisher: durable, and his to forget, after the next write that succeeds.
     pub fn accept(&mut self, broker: Uid, record: &[u8]) {
         self.queue.push(broker, record);
@@ -112,6 +133,9 @@ impl Archive {
     pub fn push(&mut self, attempt: Attempt) -> Option<u64> {
         if !attempt.entry.is_empty() {
             self.journal.push(&attempt.entry, attempt.wall_ns);
+            if let Some(used) = &attempt.used {
+                self.journal.uses(used);
+            }
         }
         for (broker, record) in &attempt.events {
             self.queue.push(*broker, record);
@@ -122,7 +146,10 @@ impl Archive {
         for mark in attempt.marks {
             self.mark(mark);
         }
+        self.over.extend(attempt.over);
         let parked = attempt.parked.map(|aside| self.parking.put(aside.record, aside.was));
+        // What is parked in Kafka is durable there already.
+        let parked = parked.or(attempt.parked_at.map(|offset| offset | AFAR));
         self.answers.extend(attempt.delivery.map(|delivery| (delivery, parked)));
         parked
     }
@@ -149,26 +176,27 @@ impl Archive {
                 continue;
             }
             let Some(letter) = self.dead_letters.get(id)? else { continue };
-            let replay = letter.next_replay(id, to);
-            let parked = ParkedRecord {
-                delivery: Uid::of_delivery(letter.position, to, replay),
-                position: letter.position,
-                broker: letter.broker,
-                trigger: to,
-                attempts: 0,
-                failures: 0,
-                replay,
-                due,
-                holds: false,
-                letter: Some(id),
-                record: letter.record,
-            };
+            let parked = ParkedRecord { letter: Some(id), ..letter.again(id, to, due) };
             let mut label = Label::of(0, &parked).map_err(|why| ArchiveError::Letter(id, why))?;
             label.id = self.parking.put(parked.encode(), None);
             self.replayed.insert(id);
             labels.push(label);
         }
         Ok(labels)
+    }
+
+    /// The same of one that is kept elsewhere, as `id`.
+    pub fn take_in(
+        &mut self,
+        id: u64,
+        letter: &DeadLetter<'_>,
+        to: Uid,
+        due: u64,
+    ) -> Result<Label, ArchiveError> {
+        let parked = letter.again(id, to, due);
+        let mut label = Label::of(0, &parked).map_err(|why| ArchiveError::Letter(id, why))?;
+        label.id = self.parking.put(parked.encode(), None);
+        Ok(label)
     }
 
     /// Drops dead letters for good, with the next write; returns how many were there.
@@ -211,7 +239,8 @@ impl Archive {
         }
         // Of letters that were replayed, also after a failure here.
         store.dead_letters.flush()?;
-        Ok(Written { answers: std::mem::take(&mut self.answers), grown: store.queue.flushed() > before })
+        let (answers, over) = (std::mem::take(&mut self.answers), std::mem::take(&mut self.over));
+        Ok(Written { answers, over, grown: store.queue.flushed() > before })
     }
 
     /// Parked records go once their marks are durable, and with them that these have been seen.
@@ -230,7 +259,7 @@ impl Archive {
     /// Gives back what is settled and what is over the journal's limit, where there is more of it than the last time or
     /// room is needed. To be called when a write has succeeded. What fails here is made up for the next time.
     pub fn forget(&mut self) -> Result<Forgotten, ArchiveError> {
-        if self.is_ahead || self.is_full() || self.store.journal.bytes() > self.limits.journal_bytes {
+        if self.is_ahead || self.is_full() || self.spent_costs().is_some() {
             self.give_back()
         } else {
             Ok(Forgotten::default())
@@ -240,7 +269,8 @@ impl Archive {
     /// The same where nothing came for a while: what is parked and done with goes only with the write after its mark, and
     /// no other may come.
     pub fn rest(&mut self) -> Result<Forgotten, ArchiveError> {
-        if !self.is_untidy {
+        // What was shipped meanwhile can go though nothing was written.
+        if !self.is_untidy && self.spent_costs().is_none() {
             return Ok(Forgotten::default());
         }
         self.write()?;
@@ -286,12 +316,27 @@ impl Archive {
 
     fn forget_oldest_costs(&self) -> Result<usize, StoreError> {
         let mut dropped = 0;
-        let journal = &self.store.journal;
-        while journal.bytes() > self.limits.journal_bytes {
-            let Some(second) = journal.second_volume() else { break };
-            dropped += journal.drop_below(second)?;
+        while let Some(second) = self.spent_costs() {
+            dropped += self.store.journal.drop_below(second)?;
         }
-        Ok(dropped)
+        // What has been shipped is nobody's loss.
+        Ok(if self.shipped.below().is_none() { dropped } else { 0 })
+    }
+
+    /// Where the journal is to begin, if its oldest volume can go.
+    fn spent_costs(&self) -> Option<u64> {
+        let (journal, Limits { journal_bytes, journal_keep, .. }) = (&self.store.journal, self.limits);
+        let below = self.shipped.below();
+        let most = if below.is_some() { journal_keep.min(journal_bytes) } else { journal_bytes };
+        if journal.bytes() <= most {
+            return None;
+        }
+        journal.second_volume().filter(|&second| below.is_none_or(|below| second <= below))
+    }
+
+    /// Does it hold as much as it may, and nothing that has been shipped?
+    pub fn is_journal_full(&self) -> bool {
+        self.shipped.below().is_some() && self.store.journal.bytes() >= self.limits.journal_bytes
     }
 
     /// Is the oldest volume of the queue held by a few events, and most of what came after settled? The number of the
@@ -353,6 +398,7 @@ pub enum ArchiveError {
     Shelf(ShelfError),
     Progress(Corrupt),
     Beside(Corrupt),
+    Uid(Corrupt),
     Letter(u64, Corrupt),
     /// A log ends before what the queue relies on.
     Lost {
@@ -372,6 +418,7 @@ impl std::fmt::Display for ArchiveError {
             ArchiveError::Shelf(error) => error.fmt(f),
             ArchiveError::Progress(why) => write!(f, "the queue's progress can't be read: {why}"),
             ArchiveError::Beside(why) => write!(f, "the queue's note of the other logs can't be read: {why}"),
+            ArchiveError::Uid(why) => write!(f, "the queue's uid can't be read: {why}"),
             ArchiveError::Lost { place, from, to } => write!(
                 f,
                 "{place} has lost its segments {from} to {}: restore the data directory, or move {place} away to go on \

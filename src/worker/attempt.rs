@@ -2,9 +2,11 @@
 //! follow from what the core has said. Nothing else decides that, in the worker or in its simulation.
 
 use crate::dispatch::{End, Fate, Key, Parked};
-use crate::event::Uid;
 use crate::event::segment::{Ended, Mark};
+use crate::event::{Stream, Uid};
 use crate::journal::Entry;
+use crate::journal::day::Use;
+use crate::sink::parcel::Parcel;
 use crate::sink::parking::ParkedRecord;
 use crate::time::Moment;
 
@@ -16,6 +18,8 @@ pub struct Attempt {
     /// The journal's entry, encoded. Empty: no attempt was made.
     pub entry: Vec<u8>,
     pub wall_ns: u64,
+    /// What it takes of its trigger's budget. `None`: there is none.
+    pub used: Option<Box<Use>>,
     /// Replies, or the event as a dead letter for a broker: records with their broker.
     pub events: Vec<(Uid, Vec<u8>)>,
     /// Dead letters for the worker's own store, encoded.
@@ -23,6 +27,13 @@ pub struct Attempt {
     /// What is over with it.
     pub marks: Vec<Mark>,
     pub parked: Option<Aside>,
+    /// What goes to Kafka. It is acknowledged before anything of this is written: an attempt with any takes the way through
+    /// the porter.
+    pub parcels: Vec<Parcel>,
+    /// The offset of the one among them that was the delivery's parked record: its id.
+    pub parked_at: Option<u64>,
+    /// Parked records of Kafka's that are done with it: told back once it is durable.
+    pub over: Vec<(Stream, u64)>,
 }
 
 /// A delivery to be parked.
@@ -32,6 +43,8 @@ pub struct Aside {
     pub record: Vec<u8>,
     /// The parked record whose place it takes.
     pub was: Option<u64>,
+    /// The same for what waits in one lane.
+    pub lane: Vec<u8>,
 }
 
 /// What an attempt has made, as long as it is not known what becomes of its delivery.
@@ -43,6 +56,8 @@ pub struct Made {
     pub mark: Ended,
     /// Written if the delivery ends as delivered.
     pub replies: Vec<(Uid, Vec<u8>)>,
+    /// Those that go to Kafka; sent then, too.
+    pub parcels: Vec<Parcel>,
     /// Replies that have gone round too often, encoded as dead letters; written with the replies.
     pub looping: Vec<Vec<u8>>,
 }
@@ -52,6 +67,8 @@ pub struct Made {
 pub enum Buried {
     /// To a broker, as an event.
     Sent(Uid, Vec<u8>),
+    /// To a topic of Kafka, as an event.
+    Shipped(Parcel),
     /// To the worker's own store, encoded.
     Kept(Vec<u8>),
 }
@@ -75,6 +92,7 @@ impl Attempt {
         let mut attempt = Attempt { entry: made.entry, wall_ns: made.wall_ns, ..Attempt::default() };
         match fate {
             Fate::Retried => {}
+            Fate::Fenced if attempt.entry.is_empty() => {}
             Fate::Fenced => Entry::fence(&mut attempt.entry),
             Fate::Parked(parked) => attempt.park(delivery, &parked, now),
             Fate::Ended { end, record } => {
@@ -86,12 +104,19 @@ impl Attempt {
                 match end {
                     End::Delivered => {
                         attempt.events = made.replies;
+                        attempt.parcels = made.parcels;
                         attempt.dead_letters = made.looping;
                     }
-                    End::DeadLettered | End::GivenUp => match bury(end) {
-                        Buried::Sent(broker, record) => attempt.events.push((broker, record)),
-                        Buried::Kept(letter) => attempt.dead_letters.push(letter),
-                    },
+                    End::DeadLettered | End::GivenUp => {
+                        if !attempt.entry.is_empty() {
+                            Entry::bury(&mut attempt.entry);
+                        }
+                        match bury(end) {
+                            Buried::Sent(broker, record) => attempt.events.push((broker, record)),
+                            Buried::Shipped(parcel) => attempt.parcels.push(parcel),
+                            Buried::Kept(letter) => attempt.dead_letters.push(letter),
+                        }
+                    }
                     End::Returned => unreachable!("its sender has it still: nothing is left here"),
                 }
             }
@@ -137,13 +162,16 @@ impl Attempt {
         if parked.was.is_none() {
             self.marks.push(Mark::Ended(Ended { offset: position.offset, trigger }));
         }
-        self.parked = Some(Aside { record: record.encode(), was: parked.was });
+        let key = parked.envelope.event().partition_key().unwrap_or_default().into_owned();
+        let lane = format!("{trigger}/{key}").into_bytes();
+        self.parked = Some(Aside { record: record.encode(), was: parked.was, lane });
     }
 
     /// About how much of a write it is.
     pub fn bytes(&self) -> usize {
         let events = self.events.iter().map(|(_, record)| record.len()).sum::<usize>();
         let parked = self.parked.as_ref().map_or(0, |aside| aside.record.len());
-        self.entry.len() + events + self.dead_letters.iter().map(Vec::len).sum::<usize>() + parked
+        let parcels = self.parcels.iter().map(Parcel::bytes).sum::<usize>();
+        self.entry.len() + events + self.dead_letters.iter().map(Vec::len).sum::<usize>() + parked + parcels
     }
 }

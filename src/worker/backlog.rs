@@ -111,3 +111,11 @@ fn first(jobs: &mut VecDeque<Job>, count: usize) -> Vec<Job> {
     }
     jobs.drain(..count).collect()
 }
+
+/// For the courier, one run each: what follows another goes with it.
+pub(super) fn push_errand(errands: &mut Vec<Work>, deployment: &Arc<Deployment>, job: Job) {
+    match errands.last_mut() {
+        Some(last) if job.follows => last.jobs.push(job),
+        _ => errands.push(Work { deployment: Arc::clone(deployment), jobs: vec![job], permit: None }),
+    }
+}

@@ -84,7 +84,7 @@ mod tests {
     use crate::worker::recovery::Recovered;
 
     fn open(data: &Path) -> Result<(Archive, Recovered), ArchiveError> {
-        let limits = Limits { queue_bytes: u64::MAX, journal_bytes: u64::MAX };
+        let limits = Limits { queue_bytes: u64::MAX, journal_bytes: u64::MAX, journal_keep: u64::MAX };
         Archive::open(Arc::new(Store::open(data).unwrap()), limits, |_| true, 0)
     }
 
@@ -120,7 +120,7 @@ mod tests {
         archive.accept(Uid(2), &bytes);
         archive.push(Attempt {
             marks: vec![Mark::Ended(Ended { offset, trigger: Uid(3) })],
-            parked: Some(Aside { record: parked.encode(), was: None }),
+            parked: Some(Aside { record: parked.encode(), was: None, lane: Vec::new() }),
             ..Attempt::default()
         });
         archive.write().unwrap();

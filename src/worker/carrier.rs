@@ -1,11 +1,15 @@
 //! One export at a time, by OTLP over gRPC or over HTTP.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use opentelemetry_http::{HttpClient, HttpError};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -15,7 +19,7 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, ClientTlsConfig};
 use tonic::{Code, Request, Status};
 
-use crate::client::{Bounds, Client, Failure, Limits, Trust};
+use crate::client::{Body, Bounds, Client, Failure, Limits, Trust};
 use crate::config::Reach;
 use crate::config::settings::OtlpProtocol;
 use crate::telemetry::Shown;
@@ -74,6 +78,31 @@ impl Carrier {
         }
     }
 
+    /// OpenTelemetry's own, over the same connections.
+    pub(super) fn exporter(&self) -> Result<SpanExporter, String> {
+        let exporter = match &self.to {
+            To::Grpc(channel) => SpanExporter::builder()
+                .with_tonic()
+                .with_channel(channel.clone())
+                .with_metadata(MetadataMap::from_headers(self.headers.clone()))
+                .with_timeout(PATIENCE)
+                .build(),
+            To::Http { client, endpoint } => {
+                let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+                let headers = self.headers.iter().map(|(name, value)| (name.to_string(), text(value)));
+                SpanExporter::builder()
+                    .with_http()
+                    .with_http_client(Post(Client::clone(client)))
+                    .with_protocol(Protocol::HttpBinary)
+                    .with_endpoint(format!("{endpoint}/v1/traces"))
+                    .with_headers(headers.collect())
+                    .with_timeout(PATIENCE)
+                    .build()
+            }
+        };
+        exporter.map_err(|e| format!("telemetry.otlp.endpoint: {e}"))
+    }
+
     pub(super) async fn numbers(&self, message: ExportMetricsServiceRequest) -> Result<(), Refused> {
         match &self.to {
             To::Grpc(channel) => {
@@ -107,6 +136,30 @@ impl Carrier {
                 Err(Refused { cause: failure.to_string(), is_passing })
             }
         }
+    }
+}
+
+/// The worker's client, as OpenTelemetry's exporter asks for one.
+#[derive(Debug)]
+struct Post(Client);
+
+impl HttpClient for Post {
+    fn send_bytes<'s, 'f>(
+        &'s self,
+        request: hyper::Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Result<hyper::Response<Bytes>, HttpError>> + Send + 'f>>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        let bounds = Bounds { deadline: PATIENCE, body: ANSWER, refusal: ANSWER };
+        Box::pin(async move {
+            let answer = self.0.send(request.map(Full::new), bounds).await?;
+            let body = if let Body::Whole(body) = answer.body { body } else { Bytes::new() };
+            let mut response = hyper::Response::new(body);
+            (*response.status_mut(), *response.headers_mut()) = (answer.status, answer.headers);
+            Ok(response)
+        })
     }
 }
 

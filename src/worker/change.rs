@@ -48,6 +48,7 @@ fn is_same((old_config, old): (&Config, &Trigger), (new_config, new): (&Config, 
     let subscriber = |config: &Config, trigger: &Trigger| match &trigger.subscriber {
         Subscriber::Function(function) => (Some(config.functions[*function].uid), None),
         Subscriber::Http(endpoint) => (None, Some(Arc::clone(endpoint))),
+        Subscriber::Nobody(_) => (None, None),
     };
     old.broker == new.broker
         && old.filter == new.filter

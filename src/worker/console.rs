@@ -26,7 +26,8 @@ use crate::dispatch::Traffic;
 /// The version of what is said over the socket.
 pub const PROTOCOL: u32 = 2;
 const SOCKET: &str = "weir.sock";
-const LONGEST_QUESTION: u64 = 64 << 10;
+/// Dead letters that are to be taken in stand in one, and one of them always.
+const LONGEST_QUESTION: u64 = 128 << 20;
 /// Pieces of an answer that wait to be written.
 const CHUNKS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -69,6 +70,9 @@ pub struct StatusAnswer {
     /// The triggers with limits.
     #[serde(default)]
     pub limited: Vec<Limited>,
+    /// The triggers with a budget, by name.
+    #[serde(default)]
+    pub budgets: Vec<BudgetAnswer>,
     /// What is in force.
     pub set: SetAnswer,
 }
@@ -84,6 +88,22 @@ pub struct Limited {
     /// Ready in memory, for a slot or a token.
     pub waiting: u64,
     pub parked: u64,
+}
+
+/// How much of its budget a trigger has used today.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct BudgetAnswer {
+    pub trigger: String,
+    /// As its annotation says it: `5.00/day`.
+    pub budget: String,
+    /// In milliseconds or money, as the budget.
+    pub used: String,
+    pub percent: u64,
+    /// What becomes of its deliveries when it is used up: `pause` or `dead-letter`.
+    pub policy: String,
+    pub is_spent: bool,
+    /// When it begins anew.
+    pub until_unix_ns: u64,
 }
 
 /// The documents and modules that are in force.
@@ -279,6 +299,7 @@ impl StatusAnswer {
                 .into_iter()
                 .map(|(trigger, traffic)| limited(trigger, &traffic))
                 .collect(),
+            budgets: status.budgets,
             set: SetAnswer {
                 digest: standing.set.to_string(),
                 since_unix_ns: standing.since,
@@ -358,7 +379,7 @@ mod tests {
             let data = (0..depth).fold(home.path().join("data"), |path, _| path.join("d".repeat(100)));
             std::fs::create_dir_all(&data).unwrap();
             let asked = data.clone();
-            let question = move || ask(&asked, Ask::Query(Query::Cost { by: By::Trigger }));
+            let question = move || ask(&asked, Ask::Query(Query::Cost { by: By::Trigger, since: None }));
             assert!(question.clone()().unwrap().is_none(), "nobody listens yet");
 
             let (stop, stopped) = watch::channel(false);

@@ -1,18 +1,23 @@
 //! What runs: the checked configuration in the form that the core, the executors and the loop use. It never changes; a
 //! reload puts another in its place, and what was handed out under this one ends under it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Uri;
 
+use super::outlets::Outlets;
 use super::permit::Permits;
-use crate::config::{self, Config, DeadLetterTo, Endpoint, Format, Price, Settings};
-use crate::dispatch::{Flow, Hold, Policy, Table, Trip};
-use crate::event::Uid;
+use crate::config::{
+    self, Budget, Config, DeadLetterTo, Endpoint, Format, Price, Prices, Settings, Source, SourceSink,
+    Tariffs, Tenant,
+};
+use crate::dispatch::{Flow, Hold, Policy, Reason, Table, Trip, Unmet};
+use crate::event::{Event, Uid};
 use crate::function::{Module, Pooled, Upkeep};
-use crate::telemetry::metrics::{Metrics, Place};
+use crate::telemetry::metrics::{Cell, Metrics, Place};
 use crate::telemetry::trace::Sampling;
 use crate::trigger::Routes;
 
@@ -21,6 +26,8 @@ pub struct Deployment {
     /// By the trigger's index in the core's table.
     pub triggers: Vec<Trigger>,
     pub functions: Vec<Function>,
+    /// The topics of Kafka that replies and dead letters go to.
+    pub outlets: Outlets,
     /// `None`: nothing is traced.
     pub sampling: Option<Sampling>,
     /// What was here earlier in this life, for what is left of it.
@@ -36,9 +43,28 @@ pub struct Trigger {
     pub dead_letter: DeadLetterTo,
     /// It hands over dead letters, to whom no reply is taken from.
     pub is_forward: bool,
+    /// It, or its function, says so; HTTP subscribers have the worker's limit besides.
+    pub is_limited: bool,
+    /// There is no broker that a reply could go to.
+    pub drops_replies: bool,
+    /// Who pays, rather than whom its function names.
+    pub tenant: Option<Tenant>,
+    pub budget: Option<Budgeted>,
+    /// Its replies say what they cost.
+    pub cost_on_replies: bool,
     /// Of its numbers, and of those of whom it calls.
     pub place: Place,
     pub called: Place,
+}
+
+/// What its attempts may take in a day.
+#[derive(Debug)]
+pub struct Budgeted {
+    pub budget: Budget,
+    /// Who is told of it.
+    pub broker: Uid,
+    /// In percent, to be shown: by the loop.
+    pub used: Cell,
 }
 
 #[derive(Debug)]
@@ -46,6 +72,8 @@ pub enum Subscriber {
     /// Index into the functions.
     Function(usize),
     Http(Remote),
+    /// What comes is a dead letter of that reason.
+    Nobody(Reason),
 }
 
 /// A subscriber that is called over HTTP.
@@ -62,13 +90,13 @@ impl Trigger {
     pub fn function(&self) -> Option<usize> {
         match &self.subscriber {
             Subscriber::Function(function) => Some(*function),
-            Subscriber::Http(_) => None,
+            Subscriber::Http(_) | Subscriber::Nobody(_) => None,
         }
     }
 
     pub fn remote(&self) -> Option<&Remote> {
         match &self.subscriber {
-            Subscriber::Function(_) => None,
+            Subscriber::Function(_) | Subscriber::Nobody(_) => None,
             Subscriber::Http(remote) => Some(remote),
         }
     }
@@ -82,9 +110,12 @@ pub struct Function {
     pub name: String,
     /// The name alone: replies without a source get it.
     pub short: String,
-    pub tenant: String,
-    pub price: Price,
+    pub tenant: Tenant,
+    pub price: Prices,
+    pub tariffs: Tariffs,
     pub pooled: Pooled,
+    /// What an instance may grow to, in bytes.
+    pub memory: u64,
     /// Lines a second.
     pub log_rate: u32,
     /// `None`: it runs as often at a time as there are executors.
@@ -113,6 +144,16 @@ impl Deployment {
             subscriber: subscriber(trigger, settings),
             dead_letter: trigger.dead_letter,
             is_forward: config.forwards.iter().any(|forward| forward.uid == trigger.uid),
+            is_limited: trigger.policy.flow != Flow::default()
+                || matches!(trigger.subscriber, config::Subscriber::Function(_)),
+            drops_replies: config.of_sources.iter().any(|own| own.uid == trigger.uid),
+            tenant: trigger.tenant.clone(),
+            cost_on_replies: trigger.cost_on_replies,
+            budget: trigger.budget.map(|budget| Budgeted {
+                budget,
+                broker: trigger.broker,
+                used: Cell::default(),
+            }),
             place: Place::default(),
             called: Place::default(),
         });
@@ -120,13 +161,20 @@ impl Deployment {
             name: format!("{}/{}", function.namespace, function.name),
             short: function.name.clone(),
             tenant: function.tenant.clone(),
-            price: function.price,
+            price: function.price.clone(),
+            tariffs: function.tariffs.clone(),
             pooled: Pooled { module: Arc::clone(module), upkeep: Upkeep::of(&function.upkeep, settings) },
+            memory: function.limits.memory.unwrap_or(settings.function_memory.0),
             log_rate: function.limits.log_rate.unwrap_or(settings.function_log_rate),
             permits: function.upkeep.concurrency.map(Permits::new),
             place: Place::default(),
         });
         Deployment { triggers: triggers.collect(), functions: functions.collect(), ..Deployment::default() }
+    }
+
+    /// The same with the topics of Kafka that it writes to.
+    pub fn writing_to(self, outlets: Outlets) -> Deployment {
+        Deployment { outlets, ..self }
     }
 
     /// The same, in the place of this one: with the names of what is gone, and with what still runs of what stays.
@@ -135,6 +183,7 @@ impl Deployment {
             let function = before.subscriber(trigger).to_owned();
             (trigger.uid, Gone { trigger: trigger.name.clone(), function })
         });
+        self.outlets = self.outlets.after(&before.outlets);
         self.gone = had.chain(before.gone.clone()).take(GONE).collect();
         for trigger in &self.triggers {
             self.gone.remove(&trigger.uid);
@@ -181,20 +230,31 @@ impl Deployment {
         match &trigger.subscriber {
             Subscriber::Function(function) => &self.functions[*function].name,
             Subscriber::Http(remote) => remote.endpoint.name(),
+            Subscriber::Nobody(_) => "",
         }
     }
 
-    /// Whose costs a trigger's are.
-    pub fn tenant<'d>(&'d self, trigger: &'d Trigger) -> &'d str {
-        match &trigger.subscriber {
-            Subscriber::Function(function) => &self.functions[*function].tenant,
-            Subscriber::Http(_) => trigger.namespace(),
-        }
+    /// Who pays for an attempt: whom the trigger names, else whom its function does, else the namespace.
+    pub fn tenant<'d>(&'d self, trigger: &'d Trigger, event: &'d Event<'_>) -> Cow<'d, str> {
+        let of_function = trigger.function().map(|function| &self.functions[function].tenant);
+        let tenant = trigger.tenant.as_ref().or(of_function);
+        tenant.map_or(Cow::Borrowed(trigger.namespace()), |tenant| tenant.of(event, trigger.namespace()))
     }
 
-    /// Of an attempt. Nobody has said what a call over HTTP costs.
-    pub fn price(&self, trigger: &Trigger) -> Price {
-        trigger.function().map(|function| self.functions[function].price).unwrap_or_default()
+    /// Of an attempt that ended then. Nobody has said what a call over HTTP costs.
+    pub fn price(&self, trigger: &Trigger, tenant: &str, ended: u64) -> Price {
+        let function = trigger.function().map(|function| &self.functions[function]);
+        let prices = function.map(|function| function.tariffs.get(tenant).unwrap_or(&function.price));
+        prices.map_or_else(Price::default, |prices| *prices.at(ended))
+    }
+
+    /// Which module an attempt runs, and what an instance of it may grow to; 0: none.
+    pub fn version(&self, trigger: &Trigger) -> (u64, u64) {
+        let Some(function) = trigger.function().map(|function| &self.functions[function]) else {
+            return (0, 0);
+        };
+        let digest = function.pooled.module.digest().first_chunk().expect("a digest is longer");
+        (u64::from_be_bytes(*digest), function.memory)
     }
 
     pub fn modules(&self) -> impl Iterator<Item = Arc<Module>> {
@@ -219,6 +279,7 @@ impl std::fmt::Debug for Function {
 fn subscriber(trigger: &config::Trigger, settings: &Settings) -> Subscriber {
     match &trigger.subscriber {
         config::Subscriber::Function(function) => Subscriber::Function(*function),
+        config::Subscriber::Nobody(reason) => Subscriber::Nobody(*reason),
         config::Subscriber::Http(endpoint) => Subscriber::Http(Remote {
             endpoint: Arc::clone(endpoint),
             uri: endpoint.url.parse().expect("a URL is read when its document is"),
@@ -233,12 +294,24 @@ pub fn table(config: &Config, settings: &Settings) -> Arc<Table> {
     let concurrency = |t: &config::Trigger| match t.subscriber {
         config::Subscriber::Function(function) => config.functions[function].upkeep.concurrency,
         config::Subscriber::Http(_) => Some(settings.deliver_max_in_flight_per_trigger),
+        config::Subscriber::Nobody(_) => None,
     };
     Arc::new(Table {
         routes: Routes::new(config.all_triggers().map(|t| (t.broker, t.criteria()))),
         policies: config.all_triggers().map(|t| bounded(&t.policy, concurrency(t), settings)).collect(),
         uids: config.all_triggers().map(|t| t.uid).collect(),
+        unmet: config.sources.iter().flat_map(unmet).collect(),
     })
+}
+
+/// By the sources of positions.
+fn unmet(source: &Source) -> Vec<(Uid, Unmet)> {
+    match source.sink {
+        SourceSink::Broker { unrouted: Some(unmet), .. } => {
+            source.streams().into_iter().map(|stream| (stream, unmet)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A trigger's policy within the worker's own limits and its subscriber's: what waits for a function with several triggers

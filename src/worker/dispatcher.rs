@@ -1,24 +1,37 @@
 //! The loop: the one thread that owns the core. It hands the core what has happened and carries out what the core says.
 //! It never blocks on a send, so whatever waits for it is always served.
 
+mod answers;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, never};
 use tokio::sync::mpsc;
 
-use super::backlog::{Backlog, Work};
-use super::deployment::Deployment;
+use super::attempt::Attempt;
+use super::backlog::{self, Backlog, Work};
+use super::budget::Budgets;
+use super::console::BudgetAnswer;
+use super::deployment::{Deployment, Subscriber};
 use super::direct::Requests;
 use super::executor::{Attempted, Done, Job};
 use super::meter::Meter;
+use super::outgoing::Outgoing;
 use super::report::{self, Left, Report};
+use super::room::Room;
 use super::scribe::{Batch, Settled};
-use crate::dispatch::{Core, Counts, Effect, Input, Keys, Progress, Stub, Table, Traffic};
+use super::shares::Share;
+use super::spent::Spent;
+use super::streams::{self, Feed, Streams};
+use crate::dispatch::{Core, Counts, Effect, Input, Keys, Progress, Table, Traffic};
+use crate::event::parked::AFAR;
 use crate::event::segment::Ended;
 use crate::event::{Epoch, Uid};
+use crate::journal::day::Day;
 use crate::sink::parking::Label;
 use crate::source::direct::Asked;
+use crate::source::kafka::news::Fetched;
 use crate::source::queue::Arrivals;
 use crate::time::{Clock, unix_nanos};
 
@@ -33,7 +46,11 @@ const UNWRITTEN: usize = 8192;
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 /// How long to sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(60);
+/// How often to see whether there is room again.
+const LOOK: Duration = Duration::from_millis(100);
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// What consumers get at least for their last commits, though the drain has no time left.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What other parts want of the loop.
 #[derive(Debug)]
@@ -63,6 +80,7 @@ pub struct Status {
     pub parked: usize,
     /// Of the triggers with limits, by "namespace/name".
     pub traffic: Vec<(String, Traffic)>,
+    pub budgets: Vec<BudgetAnswer>,
     pub draining: bool,
 }
 
@@ -73,6 +91,8 @@ pub struct Begun {
     /// Deliveries beyond it that have ended.
     pub ended: Vec<Ended>,
     pub parked: Vec<Label>,
+    /// What triggers with a budget have used today.
+    pub day: Day,
 }
 
 /// How the loop ended.
@@ -95,10 +115,18 @@ pub struct Channels {
     pub errands: mpsc::UnboundedSender<Work>,
     pub delivered: Receiver<Attempted>,
     pub scribe: Sender<Batch>,
+    /// For what goes to Kafka first.
+    pub porter: Sender<Vec<Attempt>>,
     pub settled: Receiver<Settled>,
+    pub room: Arc<Room>,
     pub requests: Receiver<Request>,
     /// Events whose senders wait.
     pub asked: Receiver<Asked>,
+    /// Of the consumers.
+    pub feeds: Vec<Feed>,
+    pub shares: Vec<Share>,
+    /// How long what has begun of a partition gets to end when it is to be given back.
+    pub patience: Duration,
 }
 
 #[derive(Debug)]
@@ -115,8 +143,11 @@ pub struct Dispatcher {
     in_hand: Vec<usize>,
     /// Runs for the courier.
     errands: Vec<Work>,
-    unwritten: Batch,
+    unwritten: Outgoing,
+    spent: Spent,
+    budgets: Budgets,
     direct: Requests,
+    streams: Streams,
     committed: Progress,
     /// How many events had settled by then.
     committed_events: u64,
@@ -138,9 +169,13 @@ impl Dispatcher {
         deployment: Arc<Deployment>,
         queue: Uid,
         begun: Begun,
-        channels: Channels,
+        mut channels: Channels,
         meter: Meter,
     ) -> Dispatcher {
+        let (feeds, shares) = (std::mem::take(&mut channels.feeds), std::mem::take(&mut channels.shares));
+        let patience = channels.patience;
+        let now = unix_nanos();
+        let budgets = Budgets::new(&deployment, &begun.day, queue, now);
         let mut dispatcher = Dispatcher {
             keys: core.keys(),
             core,
@@ -153,20 +188,24 @@ impl Dispatcher {
             effects: Vec::new(),
             jobs: Backlog::default(),
             errands: Vec::new(),
-            unwritten: Batch::default(),
+            unwritten: Outgoing::default(),
+            spent: Spent::default(),
+            budgets,
             direct: Requests::new(),
+            streams: Streams::new(feeds, shares, patience, queue),
             committed: begun.progress.clone(),
             committed_events: 0,
             commit_due: Instant::now(),
             draining: None,
             meter,
         };
-        let Begun { progress, ended, parked } = begun;
-        let parked = stubs(parked, &dispatcher.keys, dispatcher.clock);
+        let Begun { progress, ended, parked, .. } = begun;
+        let parked = streams::stubs(parked, &dispatcher.keys, dispatcher.clock);
         // The one assignment of the queue there is: no other worker has it.
         let assigned =
             Input::Assigned { source: queue, partition: 0, epoch: Epoch(1), progress, ended, parked };
         dispatcher.inputs.extend([assigned, dispatcher.direct.opened()]);
+        dispatcher.budgets.tell(dispatcher.clock, now, &mut dispatcher.inputs);
         dispatcher
     }
 
@@ -175,6 +214,8 @@ impl Dispatcher {
             self.step();
             self.hand_over();
             self.commit();
+            self.streams.commit(&self.core);
+            self.streams.release(&self.core, &mut self.inputs);
             self.write();
             self.meter.look(&self.core);
             if let Some(drained) = self.drained() {
@@ -188,12 +229,14 @@ impl Dispatcher {
     fn wait(&mut self) {
         let nothing_new = never();
         let no_results = never();
-        let takes_new = self.draining.is_none() && self.core.takes(self.queue, 0);
+        let room = &self.channels.room;
+        let takes_new = self.draining.is_none() && room.takes_arrivals() && self.core.takes(self.queue, 0);
         let arrivals = if takes_new { self.channels.arrivals.clone() } else { nothing_new };
         let (direct, partition) = self.direct.source();
-        let takes_asked = self.draining.is_none() && self.core.takes(direct, partition);
+        let takes_asked =
+            self.draining.is_none() && room.takes_arrivals() && self.core.takes(direct, partition);
         let asked = if takes_asked { self.channels.asked.clone() } else { never() };
-        let writable = self.unwritten.attempts.len() < UNWRITTEN;
+        let writable = self.unwritten.len() < UNWRITTEN;
         let done = if writable { self.channels.done.clone() } else { no_results };
         let delivered = if writable { self.channels.delivered.clone() } else { never() };
 
@@ -204,15 +247,16 @@ impl Dispatcher {
         select.recv(&delivered);
         select.recv(&arrivals);
         select.recv(&asked);
-        if !self.unwritten.is_empty() {
-            select.send(&self.channels.scribe);
-        }
+        let takes_reads = self.draining.is_none() && room.takes_reads() && self.core.has_room();
+        self.streams.select(&mut select, takes_reads);
+        self.unwritten.select(&mut select, &self.channels.scribe, &self.channels.porter);
         if select.ready_deadline(self.wake()).is_err() {
             return;
         }
 
-        for settled in self.channels.settled.try_iter() {
-            take_settled(settled, self.queue, &self.keys, self.clock, &mut self.inputs);
+        for mut settled in self.channels.settled.try_iter() {
+            self.streams.over(std::mem::take(&mut settled.over));
+            streams::take_settled(settled, self.queue, (&self.keys, self.clock), &mut self.inputs);
         }
         for batch in done.try_iter().take(64) {
             self.in_hand[batch.executor] -= batch.attempts.len();
@@ -227,9 +271,13 @@ impl Dispatcher {
             // The queue could not be read on (its thread has said why): finish what is in flight.
             Err(TryRecvError::Disconnected) => self.channels.arrivals = never(),
         }
+        self.take_streams(takes_reads);
         for _ in 0..ASKED {
             match asked.try_recv() {
-                Ok(asked) => self.direct.take(asked, &mut self.inputs),
+                Ok(asked) => {
+                    self.meter.asked(&asked);
+                    self.direct.take(asked, &mut self.inputs);
+                }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.channels.asked = never();
@@ -250,13 +298,38 @@ impl Dispatcher {
         }
     }
 
+    /// What has changed before something was read is known when that is taken in.
+    fn take_streams(&mut self, takes_reads: bool) {
+        for feed in 0..self.streams.feeds.len() {
+            let read = takes_reads.then(|| self.streams.feeds[feed].reads.try_recv().ok()).flatten();
+            self.streams.take_changes(feed, (&self.keys, self.clock), &mut self.inputs);
+            let fetched = self.streams.feeds[feed].fetched.try_iter().flatten();
+            self.inputs.extend(fetched.map(Fetched::into_input));
+            if let Some(read) = read {
+                self.streams.take(read, &mut self.inputs);
+            }
+        }
+        for share in (0..self.streams.shared.shares.len()).filter(|_| takes_reads) {
+            self.streams.shared.take(share, (&self.keys, self.clock), &mut self.inputs);
+        }
+    }
+
     fn wake(&self) -> Instant {
         if !self.inputs.is_empty() {
             return Instant::now();
         }
         let mut wake = if self.is_behind() { self.commit_due } else { Instant::now() + IDLE };
+        if !self.channels.room.takes_reads() {
+            wake = wake.min(Instant::now() + LOOK);
+        }
         if let Some(due) = self.core.next_due() {
             wake = wake.min(Instant::now() + self.clock.now().until(due));
+        }
+        if let Some(due) = self.streams.wake() {
+            wake = wake.min(due);
+        }
+        if let Some(wait) = self.budgets.wait(unix_nanos) {
+            wake = wake.min(Instant::now() + wait);
         }
         if let Some(draining) = &self.draining {
             wake = wake.min(draining.deadline).min(draining.report_due);
@@ -266,44 +339,75 @@ impl Dispatcher {
 
     fn step(&mut self) {
         let now = self.clock.now();
+        self.budgets.look(&self.deployment, unix_nanos, &mut self.inputs);
         self.core.step(self.inputs.drain(..), now, &mut self.effects);
         for effect in self.effects.drain(..) {
             match effect {
                 Effect::Invoke { delivery, trigger, attempt, replay, follows, envelope, broker } => {
                     let job = Job { delivery, trigger, attempt, replay, follows, envelope, broker };
-                    if self.deployment.triggers[trigger as usize].remote().is_some() {
-                        push_errand(&mut self.errands, &self.deployment, job);
-                    } else {
-                        self.jobs.push(&self.deployment, job);
+                    let of = &self.deployment.triggers[trigger as usize];
+                    if of.budget.is_some() && self.budgets.refuses(of.uid) {
+                        self.inputs.push(report::over_budget(&self.deployment, job));
+                        continue;
+                    }
+                    match of.subscriber {
+                        Subscriber::Http(_) => backlog::push_errand(&mut self.errands, &self.deployment, job),
+                        Subscriber::Function(_) => self.jobs.push(&self.deployment, job),
+                        Subscriber::Nobody(reason) => {
+                            self.inputs.push(report::for_nobody(&self.deployment, job, reason))
+                        }
                     }
                 }
                 Effect::Journal { delivery, report, fate } if self.direct.has(report.position()) => {
                     self.meter.attempted(&report, &fate);
-                    self.unwritten.attempts.push(self.direct.attempted(delivery, report));
+                    let charged =
+                        self.budgets.charge(&report, &fate, &self.deployment, self.clock, &mut self.inputs);
+                    let mut attempt = self.direct.attempted(delivery, report);
+                    charged.into_iter().for_each(|charged| charged.onto(&mut attempt, &self.deployment));
+                    self.unwritten.put(attempt);
                 }
                 Effect::Journal { delivery, report, fate } => {
                     self.meter.attempted(&report, &fate);
-                    self.unwritten.attempts.push(report.settle(delivery, fate, now));
+                    let of = report.position();
+                    self.streams.shared.note(of, &fate);
+                    let charged =
+                        self.budgets.charge(&report, &fate, &self.deployment, self.clock, &mut self.inputs);
+                    let spent = self.spent.with(delivery, report.price(), &fate);
+                    let mut attempt = report.settle(delivery, fate, spent, now);
+                    charged.into_iter().for_each(|charged| charged.onto(&mut attempt, &self.deployment));
+                    self.unwritten.put(self.streams.own(of, attempt));
                 }
                 Effect::Park { delivery, parked } => {
-                    self.unwritten.attempts.push(report::aside(delivery, &parked, now));
+                    self.spent.forget(delivery);
+                    let of = parked.envelope.position;
+                    let aside = report::aside(delivery, &parked, now);
+                    self.unwritten.put(self.streams.own(of, aside));
                 }
                 Effect::GiveUp { delivery, envelope, .. } if self.direct.has(envelope.position) => {
                     self.direct.refuse(envelope.position, report::GONE.to_owned(), Duration::ZERO);
                     self.inputs.push(Input::Journaled { delivery, parked: None });
                 }
                 Effect::Refuse { position, trigger, until } => {
-                    let trigger = self.deployment.name_of(trigger);
-                    let why = format!("{trigger} pauses, for it failed many times in a row");
+                    let name = self.deployment.name_of(trigger);
+                    let why = match self.budgets.is_spent(trigger) {
+                        true => format!("what {name} may take today is used up"),
+                        false => format!("{name} pauses, for it failed many times in a row"),
+                    };
                     self.direct.refuse(position, why, now.until(until));
                 }
-                Effect::Answer { position } => self.direct.settled(position),
+                Effect::Answer { position } if self.direct.has(position) => self.direct.settled(position),
+                Effect::Answer { position } => self.streams.shared.settled(position),
                 Effect::GiveUp { delivery, trigger, attempts, replay, record, envelope, broker } => {
+                    self.spent.forget(delivery);
                     let left = Left { trigger, attempts, replay, record, envelope, broker };
                     let given_up = report::given_up(&self.deployment, delivery, &left);
-                    self.unwritten.attempts.push(given_up);
+                    self.unwritten.put(self.streams.own(left.envelope.position, given_up));
                 }
-                Effect::Fetch { stub, id, .. } => self.unwritten.fetches.push((stub, id)),
+                Effect::Fetch { stub, source, partition, id } if id & AFAR != 0 => {
+                    let here = self.streams.fetch(stub, (source, partition), id);
+                    self.inputs.extend(here.map(Fetched::into_input));
+                }
+                Effect::Fetch { stub, id, .. } => self.unwritten.batch.fetches.push((stub, id)),
             }
         }
     }
@@ -351,58 +455,12 @@ impl Dispatcher {
         if progress != self.committed {
             self.committed = progress.clone();
             self.meter.committed();
-            self.unwritten.progress = Some(progress);
+            self.unwritten.batch.progress = Some(progress);
         }
     }
 
     fn write(&mut self) {
-        if self.unwritten.is_empty() {
-            return;
-        }
-        let batch = std::mem::take(&mut self.unwritten);
-        if let Err(error) = self.channels.scribe.try_send(batch) {
-            self.unwritten = error.into_inner();
-        }
-    }
-
-    fn answer(&mut self, request: Request) {
-        match request {
-            Request::Drain { deadline } => {
-                let now = Instant::now();
-                self.draining =
-                    Some(Draining { deadline: now + deadline, report_due: now + REPORT_INTERVAL });
-                self.inputs.push(Input::Drain);
-            }
-            // The next start is under it.
-            Request::Reload { .. } if self.draining.is_some() => {}
-            Request::Reload { deployment, table, answer } => {
-                // What the core says next is of the new table: it hands over when it has taken all inputs in.
-                self.deployment = deployment;
-                self.inputs.push(Input::Reloaded { table });
-                let _ = answer.try_send(());
-            }
-            Request::Status { answer } => {
-                let status = Status {
-                    counts: self.core.counts(),
-                    events: self.core.events_in_flight(),
-                    deliveries: self.core.deliveries_in_flight(),
-                    held: self.core.held(),
-                    parked: self.core.parked(),
-                    traffic: self.traffic(),
-                    draining: self.draining.is_some(),
-                };
-                // Who asked may have gone.
-                let _ = answer.try_send(status);
-            }
-        }
-    }
-
-    fn traffic(&self) -> Vec<(String, Traffic)> {
-        let named = |traffic: Traffic| {
-            let trigger = self.deployment.triggers.get(traffic.trigger as usize)?;
-            Some((trigger.name.clone(), traffic))
-        };
-        self.core.traffic().filter_map(named).collect()
+        self.unwritten.hand_over(&self.channels.scribe, &self.channels.porter);
     }
 
     fn drained(&mut self) -> Option<Drained> {
@@ -410,6 +468,7 @@ impl Dispatcher {
         let draining = self.draining.as_mut()?;
         let events = self.core.events_in_flight();
         let over = now >= draining.deadline;
+        let by = draining.deadline.max(now + FAREWELL);
         if events > 0 && !over {
             if now >= draining.report_due {
                 draining.report_due = now + REPORT_INTERVAL;
@@ -424,37 +483,8 @@ impl Dispatcher {
             return None;
         }
         self.note_progress();
-        let last = std::mem::take(&mut self.unwritten);
-        // The last word to the scribe may wait: nothing else is left to do. A scribe that is gone has said why.
-        let _ = self.channels.scribe.send(last);
+        self.streams.end(&self.core, by);
+        self.unwritten.end(&self.channels.scribe);
         Some(if events == 0 { Drained::AllSettled } else { Drained::Unsettled(events) })
     }
-}
-
-/// What the scribe has written and read, as the core is told.
-fn take_settled(settled: Settled, queue: Uid, keys: &Keys, clock: Clock, inputs: &mut Vec<Input<Report>>) {
-    let Settled { answers, fetched, unparked, evict_below } = settled;
-    inputs.extend(answers.into_iter().map(|(delivery, parked)| Input::Journaled { delivery, parked }));
-    let (source, partition) = (queue, 0);
-    inputs.extend(fetched.into_iter().map(|fetched| {
-        let (stub, envelope, broker) = fetched;
-        Input::Fetched { stub, envelope, broker }
-    }));
-    if !unparked.is_empty() {
-        inputs.push(Input::Unparked { source, partition, parked: stubs(unparked, keys, clock) });
-    }
-    inputs.extend(evict_below.map(|below| Input::Evicted { source, partition, below }));
-}
-
-/// One run each: what follows another goes with it.
-fn push_errand(errands: &mut Vec<Work>, deployment: &Arc<Deployment>, job: Job) {
-    match errands.last_mut() {
-        Some(last) if job.follows => last.jobs.push(job),
-        _ => errands.push(Work { deployment: Arc::clone(deployment), jobs: vec![job], permit: None }),
-    }
-}
-
-fn stubs(labels: Vec<Label>, keys: &Keys, clock: Clock) -> Vec<Stub> {
-    let (wall, now) = (unix_nanos(), clock.now());
-    labels.into_iter().map(|label| label.into_stub(keys, now, wall)).collect()
 }

@@ -4,11 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::archive::{Archive, ArchiveError};
 use crate::config::{Config, Settings};
-use crate::event::Uid;
+use crate::event::{Uid, record};
+use crate::sink::dead_letter::DeadLetter;
 use crate::sink::letter_filter::Filter;
 use crate::sink::parking::Label;
 
@@ -30,6 +33,19 @@ pub enum Deed {
     Replay { to: Option<String> },
     /// Forget them.
     Drop,
+    /// Deliver these, which are not here; all of them or none.
+    TakeIn { letters: Vec<Taken> },
+}
+
+/// A dead letter of elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// What it is known by there.
+    pub id: u64,
+    /// As `DeadLetter::encode` has it, in Base64.
+    pub letter: String,
+    /// The trigger that it goes to.
+    pub to: String,
 }
 
 /// How far an errand has got.
@@ -74,11 +90,14 @@ impl Errand {
         let mut progress = Progress { next: self.from, ..Progress::default() };
         let to = match &self.deed {
             Deed::Replay { to: Some(name) } => Some(triggers.named(name)?),
-            Deed::Replay { to: None } | Deed::Drop => None,
+            Deed::Replay { to: None } | Deed::Drop | Deed::TakeIn { .. } => None,
         };
         let parked = archive.parked_count();
         if self.deed != Deed::Drop && parked >= replays.most_parked {
             return Err(ErrandError::Parked(parked));
+        }
+        if let Deed::TakeIn { letters } = &self.deed {
+            return take_in(archive, letters, triggers, due, labels);
         }
         let limit = self.limit.clamp(1, MOST_AT_ONCE);
         let mut chosen = Vec::new();
@@ -139,6 +158,30 @@ impl Errand {
     }
 }
 
+fn take_in(
+    archive: &mut Archive,
+    letters: &[Taken],
+    triggers: &Triggers,
+    due: u64,
+    labels: &mut Vec<Label>,
+) -> Result<Progress, ErrandError> {
+    let mut all = Vec::with_capacity(letters.len());
+    for Taken { id, letter, to } in letters {
+        let bytes = STANDARD.decode(letter).map_err(|e| ErrandError::Unreadable(e.to_string()))?;
+        all.push((*id, bytes, triggers.named(to)?));
+    }
+    let mut decoded = Vec::with_capacity(all.len());
+    for (id, bytes, to) in &all {
+        let letter = DeadLetter::decode(bytes).map_err(|e| ErrandError::Unreadable(e.to_string()))?;
+        record::decode(letter.record).map_err(|e| ErrandError::Unreadable(e.to_string()))?;
+        decoded.push((*id, letter, *to));
+    }
+    for (id, letter, to) in &decoded {
+        labels.push(archive.take_in(*id, letter, *to, due)?);
+    }
+    Ok(Progress { moved: letters.len() as u64, done: true, ..Progress::default() })
+}
+
 impl Replays {
     pub fn of(config: &Config, settings: &Settings) -> Replays {
         // The other half is for what fails.
@@ -185,6 +228,7 @@ impl std::fmt::Display for Triggers {
 pub enum ErrandError {
     Unknown { name: String, known: String },
     Parked(u64),
+    Unreadable(String),
     Archive(ArchiveError),
 }
 
@@ -204,6 +248,7 @@ impl std::fmt::Display for ErrandError {
                     "{count} deliveries are parked already: go on when the worker has done some of them"
                 )
             }
+            ErrandError::Unreadable(why) => write!(f, "a dead letter can't be read: {why}"),
             ErrandError::Archive(error) => error.fmt(f),
         }
     }

@@ -42,7 +42,7 @@ fn worker(of: &[&str]) -> Worker {
     let loaded = load_text(&file.to_string_lossy(), DOCUMENTS);
     let triggers = Triggers::of(&loaded.config.unwrap_or_else(|| panic!("{}", loaded.diagnostics)));
     let store = Arc::new(Store::open(&directory.path().join("data")).unwrap());
-    let limits = Limits { queue_bytes: u64::MAX, journal_bytes: u64::MAX };
+    let limits = Limits { queue_bytes: u64::MAX, journal_bytes: u64::MAX, journal_keep: u64::MAX };
     let (archive, _) = Archive::open(store, limits, |_| true, 0).unwrap();
     let mut worker = Worker { _directory: directory, archive, replays: Replays { triggers, most_parked: 5 } };
     let letters = of.iter().enumerate().map(|(offset, trigger)| letter(offset as u64, trigger)).collect();

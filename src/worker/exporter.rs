@@ -1,14 +1,16 @@
 //! Carries spans and numbers to whoever receives OTLP. A receiver that is slow or gone costs the worker nothing but what
 //! waits for it, which has a limit, and a count of what found no room.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::admin::Readiness;
 use super::carrier::{Carrier, Refused};
+use super::doings::{Doings, Sent};
 use super::report;
 use crate::config::Settings;
 use crate::event::Uid;
@@ -34,6 +36,7 @@ static FAILED: Limit = Limit::new("telemetry can't be exported", 1);
 
 pub(super) struct Exporter {
     carrier: Carrier,
+    doings: Doings,
     resource: Resource,
     /// All numbers of this worker.
     readiness: Readiness,
@@ -60,13 +63,21 @@ impl Exporter {
         getrandom::fill(&mut instance).map_err(|e| format!("there is no randomness: {e}"))?;
         let instance = Uid(u128::from_be_bytes(instance)).to_string();
         let resource = Resource::new(&instance, &env);
-        Ok(Some(Exporter { carrier, resource, readiness, interval: settings.telemetry_otlp_interval }))
+        let doings = Doings::new(&carrier, &resource)?;
+        Ok(Some(Exporter {
+            carrier,
+            doings,
+            resource,
+            readiness,
+            interval: settings.telemetry_otlp_interval,
+        }))
     }
 
     /// Until it is told to stop, and a little longer for what is left.
     pub(super) async fn run(self, stop: Stop) {
         let metrics = Arc::clone(&self.readiness.scrape.metrics);
-        tokio::join!(self.spans(&metrics, stop.clone()), self.numbers(&metrics, stop));
+        let doings = self.doings(&metrics, stop.clone());
+        tokio::join!(self.spans(&metrics, stop.clone()), doings, self.numbers(&metrics, stop));
     }
 
     async fn spans(&self, metrics: &Metrics, mut stop: Stop) {
@@ -126,6 +137,23 @@ impl Exporter {
         }
         batch.clear();
         true
+    }
+
+    /// Of those no receiver took the rest is not tried again: OpenTelemetry's exporter has.
+    async fn doings(&self, metrics: &Metrics, mut stop: Stop) {
+        let mut stopping = stop.clone();
+        let mut over = pin!(async {
+            stopped(&mut stopping).await;
+            sleep(FAREWELL).await;
+        });
+        loop {
+            let last = stops_within(LOOK, &mut stop).await;
+            let sent = self.doings.send(&metrics.spans, over.as_mut()).await;
+            let is_over = sent.map_err(|refused| say(&refused)) == Ok(Sent::TooLate);
+            if last || is_over {
+                return;
+            }
+        }
     }
 
     async fn numbers(&self, metrics: &Metrics, mut stop: Stop) {

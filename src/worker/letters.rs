@@ -108,26 +108,47 @@ fn push(text: &mut String, line: &impl Serialize) -> Result<(), String> {
     Ok(())
 }
 
-/// Also from which id on there are `last` of them.
-fn tally(shelf: &mut DeadLetters, filter: &Filter, last: usize) -> Result<(Tally, Option<u64>), String> {
-    let mut tally = Tally::default();
-    let mut kinds: BTreeMap<(String, String), u64> = BTreeMap::new();
-    let mut ids = Last::new(last);
-    visit(shelf, 0, |id, letter| {
+/// A tally that is being made.
+#[derive(Debug, Default)]
+pub struct Tallying {
+    tally: Tally,
+    kinds: BTreeMap<(String, String), u64>,
+}
+
+impl Tallying {
+    /// In the order of the ids.
+    pub fn add(&mut self, id: u64, letter: &DeadLetter<'_>, matches: bool) {
+        let Tallying { tally, kinds } = self;
         tally.all += 1;
         tally.end = id + 1;
-        if filter.matches(id, letter) {
+        if matches {
             tally.matching += 1;
-            ids.push(id);
             let kind = (letter.trigger.to_owned(), letter.reason.as_str().to_owned());
             let known = kinds.len() < KINDS || kinds.contains_key(&kind);
             *kinds.entry(if known { kind } else { ("others".into(), "any".into()) }).or_default() += 1;
         }
+    }
+
+    pub fn finish(self) -> Tally {
+        let kinds = self.kinds.into_iter();
+        let kinds = kinds.map(|((trigger, reason), count)| Kind { trigger, reason, count }).collect();
+        Tally { kinds, ..self.tally }
+    }
+}
+
+/// Also from which id on there are `last` of them.
+fn tally(shelf: &mut DeadLetters, filter: &Filter, last: usize) -> Result<(Tally, Option<u64>), String> {
+    let mut tallying = Tallying::default();
+    let mut ids = Last::new(last);
+    visit(shelf, 0, |id, letter| {
+        let matches = filter.matches(id, letter);
+        tallying.add(id, letter, matches);
+        if matches {
+            ids.push(id);
+        }
         true
     })?;
-    tally.kinds =
-        kinds.into_iter().map(|((trigger, reason), count)| Kind { trigger, reason, count }).collect();
-    Ok((tally, ids.items.front().copied()))
+    Ok((tallying.finish(), ids.items.front().copied()))
 }
 
 /// In the order of the ids, from `from` on, until `wants_more` does not.
@@ -147,7 +168,7 @@ fn visit(
 }
 
 impl DeadLetterLine {
-    fn of(id: u64, letter: &DeadLetter<'_>) -> DeadLetterLine {
+    pub fn of(id: u64, letter: &DeadLetter<'_>) -> DeadLetterLine {
         let event = record::decode(letter.record);
         let text = |f: fn(&crate::event::Event<'_>) -> String| event.as_ref().map(f).unwrap_or_default();
         DeadLetterLine {
@@ -168,7 +189,7 @@ impl DeadLetterLine {
         }
     }
 
-    fn whole(id: u64, letter: &DeadLetter<'_>) -> Result<DeadLetterLine, String> {
+    pub fn whole(id: u64, letter: &DeadLetter<'_>) -> Result<DeadLetterLine, String> {
         let event = record::decode(letter.record)
             .map_err(|e| format!("the event of dead letter {id} can't be read: {e}"))?;
         let mut json = Vec::new();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::report::Report;
 use crate::dispatch::{Core, Fate};
 use crate::event::Uid;
+use crate::source::direct::Asked;
 use crate::telemetry::metrics::{Metrics, Times};
 use crate::telemetry::trace::Span;
 
@@ -43,6 +44,12 @@ impl Meter {
                 self.spans.push(traced.delivery(*end, since));
             }
         }
+    }
+
+    /// A request whose sender waits.
+    pub(super) fn asked(&self, asked: &Asked) {
+        self.metrics.asked.add(asked.records.len() as u64);
+        self.metrics.asked_bytes.add(asked.records.iter().map(|record| record.len() as u64).sum());
     }
 
     pub(super) fn committed(&self) {

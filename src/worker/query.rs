@@ -1,5 +1,6 @@
 //! Questions about what is on disk, answered by a running worker or, where none runs, by the command itself.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ pub use super::letters::DeadLetterLine;
 use super::letters::{self, Letters};
 use crate::journal::cost::By;
 use crate::journal::segment::Totals;
+use crate::journal::survey::{Asked, Survey};
 use crate::journal::{self, CostTable, Entry};
 use crate::money::Money;
 use crate::store::{self, Log, StoreError};
@@ -19,14 +21,38 @@ pub enum Query {
     /// Totals, by trigger, function or tenant.
     Cost {
         by: By,
+        /// Only of attempts that ended then or later, in nanoseconds since 1970.
+        since: Option<u64>,
     },
     /// The last entries, oldest first; those about one event only, if asked.
     Journal {
         last: usize,
         event: Option<String>,
     },
+    /// The entries about an event, about the replies that came of it, and about theirs.
+    Trail {
+        event: String,
+    },
+    /// Every entry, oldest first.
+    Dump,
+    /// The journal in numbers; the chain is looked at for them.
+    Survey {
+        cursors: Vec<Asked>,
+    },
     DeadLetters(Letters),
 }
+
+/// An entry of a [`Query::Trail`], and how many replies lie between it and the event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    pub depth: u32,
+    pub entry: EntryLine,
+}
+
+/// Replies to replies may go on for long.
+const STEPS: usize = 10_000;
+/// Lines that are handed over together.
+const LINES: usize = 1_000;
 
 /// The answer to [`Query::Cost`]: the table, and the proof that entries and totals agree.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,10 +69,21 @@ pub struct EntryLine {
     pub event_id: String,
     pub event_type: String,
     pub event_source: String,
+    /// The uid of the source of its event's position.
+    #[serde(default)]
+    pub source: String,
+    #[serde(default)]
+    pub partition: u32,
     pub offset: u64,
     pub trigger: String,
     pub function: String,
     pub tenant: String,
+    /// The beginning of its module's digest.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// How often its dead letter was replayed before.
+    #[serde(default)]
+    pub replay: u32,
     pub attempt: u32,
     pub outcome: String,
     pub reason: String,
@@ -57,6 +94,8 @@ pub struct EntryLine {
     #[serde(default)]
     pub memory_bytes: u64,
     #[serde(default)]
+    pub memory_limit_bytes: u64,
+    #[serde(default)]
     pub price: Money,
     pub bytes_in: u64,
     pub bytes_out: u64,
@@ -65,6 +104,9 @@ pub struct EntryLine {
     /// A late result that has no price.
     #[serde(default)]
     pub fenced: bool,
+    /// Its delivery ended with it, as a dead letter.
+    #[serde(default)]
+    pub dead_letter: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +151,12 @@ impl Store {
     /// Lines of JSON, some at a time; `emit` says whether anybody still wants more.
     pub fn answer(&self, query: &Query, emit: &mut dyn FnMut(String) -> bool) -> Result<(), String> {
         let whole = match query {
-            Query::Cost { by } => self.cost(*by)?,
+            Query::Cost { by, since } => self.cost(*by, *since)?,
+            Query::Trail { event } => self.trail(event)?,
+            Query::Survey { cursors } => {
+                lines([Survey::of(&self.journal, cursors).map_err(|e| e.to_string())?])?
+            }
+            Query::Dump => return self.dump(emit),
             Query::Journal { last, event } => self.entries(*last, event.as_deref())?,
             Query::DeadLetters(letters) => return letters::answer(&self.dead_letters, letters, emit),
         };
@@ -117,11 +164,45 @@ impl Store {
         Ok(())
     }
 
-    fn cost(&self, by: By) -> Result<String, String> {
+    fn cost(&self, by: By, since: Option<u64>) -> Result<String, String> {
         let mut table = CostTable::new(by);
-        let Totals { entries, wall_ns } =
-            journal::read(&self.journal, |entry| table.add(entry)).map_err(|e| e.to_string())?;
+        let Totals { entries, wall_ns } = journal::read(&self.journal, |entry| {
+            if since.is_none_or(|since| entry.ended >= since) {
+                table.add(entry);
+            }
+        })
+        .map_err(|e| e.to_string())?;
         lines([CostAnswer { table, entries, wall_ns }])
+    }
+
+    /// A reply's entries stand behind those of what made it.
+    fn trail(&self, event: &str) -> Result<String, String> {
+        let mut depths = BTreeMap::from([(event.to_owned(), 0)]);
+        let mut steps = Vec::new();
+        journal::read(&self.journal, |entry| {
+            let Some(&depth) = depths.get(entry.event_id).filter(|_| steps.len() < STEPS) else { return };
+            for reply in &entry.replies {
+                depths.entry(reply.id.to_owned()).or_insert(depth + 1);
+            }
+            steps.push(Step { depth, entry: EntryLine::from(entry) });
+        })
+        .map_err(|e| e.to_string())?;
+        lines(steps)
+    }
+
+    fn dump(&self, emit: &mut dyn FnMut(String) -> bool) -> Result<(), String> {
+        let (mut some, mut wanted) = (Vec::new(), true);
+        journal::read(&self.journal, |entry| {
+            if wanted {
+                some.push(EntryLine::from(entry));
+            }
+            if some.len() >= LINES {
+                wanted = lines(some.drain(..)).is_ok_and(&mut *emit);
+            }
+        })
+        .map_err(|e| e.to_string())?;
+        emit(lines(some)?);
+        Ok(())
     }
 
     fn entries(&self, last: usize, event: Option<&str>) -> Result<String, String> {
@@ -179,10 +260,14 @@ impl From<&Entry<'_>> for EntryLine {
             event_id: entry.event_id.to_owned(),
             event_type: entry.event_type.to_owned(),
             event_source: entry.event_source.to_owned(),
+            source: entry.position.source.to_string(),
+            partition: entry.position.partition,
             offset: entry.position.offset,
             trigger: entry.trigger.to_owned(),
             function: entry.function.to_owned(),
             tenant: entry.tenant.to_owned(),
+            version: entry.version_name(),
+            replay: entry.replay,
             attempt: entry.attempt,
             outcome: entry.outcome.as_str().to_owned(),
             reason: entry.reason.as_str().to_owned(),
@@ -191,6 +276,7 @@ impl From<&Entry<'_>> for EntryLine {
             fuel: entry.fuel,
             price: Money(entry.price.into()),
             memory_bytes: entry.memory,
+            memory_limit_bytes: entry.memory_limit,
             bytes_in: entry.bytes_in,
             bytes_out: entry.bytes_out,
             ended_unix_ns: entry.ended,
@@ -200,6 +286,7 @@ impl From<&Entry<'_>> for EntryLine {
                 .map(|r| ReplyLine { id: r.id.to_owned(), ty: r.ty.to_owned() })
                 .collect(),
             fenced: entry.fenced,
+            dead_letter: entry.dead_letter,
         }
     }
 }

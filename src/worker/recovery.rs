@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::archive::{Archive, ArchiveError, Limits, PROGRESS};
 use super::beside;
 use super::query::Store;
+use super::queue_uid;
 use crate::dispatch::ledger::Ledger;
 use crate::dispatch::{Outcome, Progress, Reason};
 use crate::event::Uid;
@@ -21,6 +22,8 @@ const GONE_BYTES: usize = 1 << 20;
 /// How far the last worker got.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
+    /// What the queue was called as a source.
+    pub queue: Uid,
     pub progress: Progress,
     /// Deliveries of events beyond it that have ended.
     pub ended: Vec<Ended>,
@@ -45,6 +48,7 @@ impl Archive {
             Some(bytes) => Progress::decode(&bytes).map_err(ArchiveError::Progress)?,
         };
         beside::check(&store)?;
+        let queue = queue_uid::of(&store.queue)?;
         let mut archive = Archive::of(store, limits, progress.clone())?;
         let marked = marked(&archive.store.queue, &progress, archive.parking.seen()?)?;
         for id in marked.unparked {
@@ -52,7 +56,7 @@ impl Archive {
         }
         let mut labels = archive.parking.labels()?;
         let mut ended = marked.ended;
-        let adopted = archive.adopt(&labels)?;
+        let adopted = archive.adopt(queue, &labels)?;
         let ledger = Ledger::resume(&progress);
         ended.extend(adopted.into_iter().filter(|ended| !ledger.is_settled(ended.offset)));
         archive.finish_replays(&labels)?;
@@ -61,13 +65,13 @@ impl Archive {
         archive.give_up(&gone, now)?;
         labels.retain(|label| is_known(label.trigger));
         let waiting = archive.queue.next().saturating_sub(progress.watermark);
-        let recovered = Recovered { progress, ended, parked: labels, gone: gone.len(), waiting };
+        let recovered = Recovered { queue, progress, ended, parked: labels, gone: gone.len(), waiting };
         Ok((archive, recovered))
     }
 
     /// Letters and parked records that are durable while their marks are not: the worker was stopped between the two.
     /// They get their marks, and so their deliveries do not run again. Returns what ended by that.
-    fn adopt(&mut self, labels: &[Label]) -> Result<Vec<Ended>, ArchiveError> {
+    fn adopt(&mut self, queue: Uid, labels: &[Label]) -> Result<Vec<Ended>, ArchiveError> {
         let store = Arc::clone(&self.store);
         let with = store.queue.flushed();
         let by_delivery: HashMap<Uid, u64> = labels.iter().map(|l| (l.delivery, l.id)).collect();
@@ -76,6 +80,10 @@ impl Archive {
         for id in self.dead_letters.shelf().written_with(with) {
             let Some(letter) = self.dead_letters.get(id)? else { continue };
             let offset = letter.position.offset;
+            if letter.position.source != queue && !by_delivery.contains_key(&letter.delivery) {
+                // Its event is a broker's, who is told in another way.
+                continue;
+            }
             if letter.is_of_a_reply() {
                 // Its delivery did not fail, and its other replies are lost: it runs again and writes the letter again.
                 self.dead_letters.shelf_mut().remove(id);
@@ -89,7 +97,8 @@ impl Archive {
         }
         let late = self.parking.shelf().written_with(with);
         // A replay is no delivery of the event's own: that one may still be under way, with another trigger.
-        let late = labels.iter().filter(|l| l.replay == 0 && late.binary_search(&l.id).is_ok());
+        let is_late = |l: &&Label| l.position.source == queue && late.binary_search(&l.id).is_ok();
+        let late = labels.iter().filter(|l| l.replay == 0).filter(is_late);
         ended.extend(late.map(|l| Ended { offset: l.position.offset, trigger: l.trigger }));
 
         // Before the queue goes on: then they would count as whole.

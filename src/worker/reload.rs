@@ -6,15 +6,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::{Sender, bounded};
+use tracing::field::display;
 
+use super::backings::Backings;
 use super::change::{Change, listed};
 use super::deployment::{self, Deployment};
 use super::dispatcher::Request;
 use super::errand::Replays;
+use super::feeds;
+use super::fleeting;
 use super::in_force::{InForce, Refused, Standing};
+use super::ingress;
 use super::scrape::Scrape;
 use super::selection;
 use super::set::{Digest, Problems, Set};
+use super::shipment;
 use super::told::Secrets;
 use crate::config::{Config, Settings};
 use crate::event::Uid;
@@ -33,6 +39,7 @@ pub struct Reload {
     pub deployment: Arc<Deployment>,
     pub in_force: Arc<InForce>,
     pub brokers: Brokers,
+    pub backings: Backings,
     pub dispatcher: Sender<Request>,
     pub scrape: Arc<Scrape>,
 }
@@ -51,13 +58,17 @@ impl Reload {
         let begun = Instant::now();
         let standing: Vec<_> = self.deployment.modules().collect();
         selection::may_change(&self.config, &set.config, &self.left_out)
+            .and_then(|()| feeds::may_change(&self.config, &set.config))
+            .and_then(|()| shipment::may_change(&self.config, &set.config))
             .map_err(|why| Failed::Wrong(vec![why]))?;
+        fleeting::check(&set.config, &self.settings).map_err(Failed::Wrong)?;
         let modules = set.compile(&self.engine, &self.settings, &standing).map_err(Failed::Wrong)?;
         let change = Change::between((&self.config, &self.deployment), (&set.config, &modules));
         if change.compiled > 0 {
             function::give_back();
         }
-        let deployment = Deployment::of(&set.config, &modules, &self.settings).after(&self.deployment);
+        let deployment = Deployment::of(&set.config, &modules, &self.settings);
+        let deployment = deployment.writing_to(set.outlets.clone()).after(&self.deployment);
         let deployment = Arc::new(deployment.told_of(&self.scrape.metrics, &self.settings));
         self.scrape.metrics.compiles.share(change.compiled as u64);
         let table = deployment::table(&set.config, &self.settings);
@@ -68,7 +79,8 @@ impl Reload {
         self.dispatcher.send(request).map_err(|_| Failed::Stopping)?;
         answered.recv().map_err(|_| Failed::Stopping)?;
 
-        self.brokers.replace(super::start::broker_paths(&set.config));
+        self.backings.replace(deployment.outlets.clone());
+        self.brokers.replace(ingress::broker_names(&set.config, &self.settings));
         let reloads = self.in_force.standing().reloads + 1;
         let standing = Standing { reloads, ..standing_of(&set.config, set.digest, &self.settings) };
         self.in_force.replace(standing);
@@ -76,6 +88,12 @@ impl Reload {
         self.secrets = set.secrets.clone();
         self.scrape.follow(&deployment);
         self.deployment = deployment;
+        tracing::Span::current()
+            .record("added", display(listed(&change.added)))
+            .record("changed", display(listed(&change.changed)))
+            .record("removed", display(listed(&change.removed)))
+            .record("functions", display(listed(&change.functions)))
+            .record("compiled", change.compiled);
         tracing::info!(
             set = %set.digest,
             added = %listed(&change.added),

@@ -7,16 +7,18 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::attempt::{Attempt, Buried, Made, Now};
+use super::dead_event::{self, Last};
 use super::deployment::Deployment;
-use super::executor::{HOPS, Job, Measured};
+use super::executor::{self, HOPS, Job, Measured};
 use super::price;
 use crate::config::DeadLetterTo;
-use crate::dispatch::{End, Fate, Key, Outcome, Parked, Reason};
+use crate::dispatch::{End, Fate, Input, Key, Outcome, Parked, Reason};
 use crate::event::segment::Ended;
 use crate::event::{Envelope, Event, Position, Uid, Value, record};
 use crate::function::Failure;
 use crate::journal::{Entry, Reply};
 use crate::sink::dead_letter::DeadLetter;
+use crate::sink::parcel::{Contents, Instead, Parcel};
 use crate::source::direct;
 use crate::telemetry::Shown;
 use crate::telemetry::limit::Limit;
@@ -32,6 +34,10 @@ pub struct Report {
     failure: Option<Box<Failed>>,
     ended: u64,
     measured: Attempted,
+    /// In trillionths.
+    price: u64,
+    /// Its replies say what they cost, and which attempt it was.
+    tells_cost: Option<u32>,
     traced: Option<Box<Traced>>,
 }
 
@@ -103,12 +109,16 @@ pub(super) fn report(
         Ok(replies) => (replies, None, None),
         Err(Refused { failure, said }) => (Vec::new(), Some(failure), said),
     };
+    let tenant = deployment.tenant(trigger, &event);
+    let (version, memory_limit) = deployment.version(trigger);
     let entry = Entry {
         delivery,
         position: job.envelope.position,
         trigger: &trigger.name,
         function: deployment.subscriber(trigger),
-        tenant: deployment.tenant(trigger),
+        tenant: &tenant,
+        version,
+        replay: job.replay,
         attempt: job.attempt,
         outcome: failure.as_ref().map_or(Outcome::Succeeded, |f| f.outcome),
         reason: failure.as_ref().map_or(Reason::None, |f| f.reason),
@@ -117,7 +127,13 @@ pub(super) fn report(
         init_ns: measured.init.map(|init| init.as_nanos() as u64),
         fuel: measured.fuel,
         memory: measured.memory,
-        price: price::of_attempt(&deployment.price(trigger), wall_ns, measured.memory, measured.fuel),
+        memory_limit,
+        price: price::of_attempt(
+            &deployment.price(trigger, &tenant, ended),
+            wall_ns,
+            measured.memory,
+            measured.fuel,
+        ),
         bytes_in: bytes_in as u64,
         bytes_out: measured.bytes_out as u64,
         event_id: &event.id,
@@ -125,6 +141,7 @@ pub(super) fn report(
         event_type: &event.ty,
         replies: replies.iter().map(|reply| Reply { id: &reply.id, ty: &reply.ty }).collect(),
         fenced: false,
+        dead_letter: false,
     };
     let attempted = Attempted {
         trigger: trigger.place,
@@ -139,11 +156,16 @@ pub(super) fn report(
     };
     let mut bytes = Vec::with_capacity(320);
     entry.encode(&mut bytes);
+    let price = entry.price;
     let hops = hops(&event) - 1;
-    let mut made = Made { entry: bytes, wall_ns, mark, replies: Vec::new(), looping: Vec::new() };
-    let context = deployment
-        .sampling
-        .map(|sampling| sampling.context(&event, job.envelope.position, delivery, job.attempt));
+    let mut made =
+        Made { entry: bytes, wall_ns, mark, replies: Vec::new(), parcels: Vec::new(), looping: Vec::new() };
+    // What leaves the worker says that it is not traced, too: others heed that.
+    let leaves = !replies.is_empty() && deployment.outlets.get(job.broker).is_some();
+    let sampling = deployment.sampling.filter(|s| leaves || s.follows(&event, job.envelope.position));
+    let context =
+        sampling.map(|sampling| sampling.context(&event, job.envelope.position, delivery, job.attempt));
+    let replies = replies.into_iter().filter(|_| !trigger.drops_replies);
     for mut reply in replies {
         if let Some(context) = &context {
             context.mark(&mut reply);
@@ -152,7 +174,13 @@ pub(super) fn report(
         let mut record = Vec::with_capacity(512);
         record::encode(&reply, &mut record);
         if hops > 0 {
-            made.replies.push((job.broker, record));
+            match deployment.outlets.get(job.broker) {
+                None => made.replies.push((job.broker, record)),
+                Some(outlet) => {
+                    let instead = Instead::Reply(job.broker);
+                    made.parcels.push(Parcel::of_event(Arc::clone(outlet), record, instead));
+                }
+            }
         } else {
             let failure = looping();
             let letter = DeadLetter { record: &record, ..letter(deployment, job, delivery, &failure, ended) };
@@ -169,7 +197,38 @@ pub(super) fn report(
         let job = Job { envelope: job.envelope.clone(), ..*job };
         Box::new(Failed { failure, said, job, delivery, deployment: Arc::clone(deployment) })
     });
-    Report { position: job.envelope.position, made, failure, ended, measured: attempted, traced }
+    let tells_cost = trigger.cost_on_replies.then_some(job.attempt);
+    let (position, measured) = (job.envelope.position, attempted);
+    Report { position, made, failure, ended, measured, price, tells_cost, traced }
+}
+
+/// What its trigger may take today is used up, and it is not to wait for tomorrow.
+pub(super) fn over_budget(deployment: &Arc<Deployment>, job: Job) -> Input<Report> {
+    let trigger = &deployment.triggers[job.trigger as usize];
+    let delivery = Uid::of_delivery(job.envelope.position, trigger.uid, job.replay);
+    let limit = trigger.budget.as_ref().map(|budgeted| budgeted.budget.limit.to_string()).unwrap_or_default();
+    let message = format!("the budget of {}, {limit}/day, is used up for today", trigger.name);
+    // No attempt is made, and none is counted.
+    let job = Job { attempt: job.attempt - 1, ..job };
+    let failure = Failure { outcome: Outcome::Permanent, reason: Reason::Budget, message };
+    let mut report = report(deployment, &job, delivery, &Measured::default(), 0, Err(failure.into()));
+    // There is nothing to bill.
+    report.made.entry.clear();
+    report.price = 0;
+    executor::Attempted::Over(job.delivery, Outcome::Permanent, report).into_input()
+}
+
+/// What can't be handed to anyone: it has said itself why.
+pub(super) fn for_nobody(deployment: &Arc<Deployment>, job: Job, reason: Reason) -> Input<Report> {
+    let trigger = &deployment.triggers[job.trigger as usize];
+    let delivery = Uid::of_delivery(job.envelope.position, trigger.uid, job.replay);
+    let message = match reason {
+        Reason::Unrouted => "it met no trigger".to_owned(),
+        _ => job.envelope.event().attribute("weirerror").unwrap_or_default().into_owned(),
+    };
+    let failure = Failure { outcome: Outcome::Permanent, reason, message };
+    let report = report(deployment, &job, delivery, &Measured::default(), 0, Err(failure.into()));
+    executor::Attempted::Over(job.delivery, Outcome::Permanent, report).into_input()
 }
 
 impl Report {
@@ -200,7 +259,8 @@ impl Report {
     /// Its sender waits and has the event still: what is written is what the attempt cost. The replies, as records, or why
     /// there are none.
     pub fn return_to_sender(self, delivery: Key) -> (Attempt, Result<Vec<Vec<u8>>, direct::Failed>) {
-        let Report { made, failure, .. } = self;
+        let spent = self.price;
+        let Report { made, failure, .. } = self.told(spent);
         let attempt = Attempt {
             delivery: Some(delivery),
             entry: made.entry,
@@ -209,7 +269,10 @@ impl Report {
             ..Attempt::default()
         };
         let result = match failure {
-            None => Ok(made.replies.into_iter().map(|(_, record)| record).collect()),
+            None => {
+                let shipped = made.parcels.into_iter().filter_map(Parcel::into_record);
+                Ok(made.replies.into_iter().map(|(_, record)| record).chain(shipped).collect())
+            }
             Some(failed) => {
                 let Failed { failure, said, job, deployment, .. } = *failed;
                 let retry_after = said.and_then(|said| said.retry_after);
@@ -226,12 +289,35 @@ impl Report {
         self.failure.as_ref()?.said.as_ref()?.retry_after
     }
 
-    /// What is to be written, now that the core has said what becomes of the delivery.
-    pub fn settle(self, delivery: Key, fate: Fate, now: Moment) -> Attempt {
-        let Report { made, failure, ended, .. } = self;
+    /// Of which trigger it was.
+    pub(super) fn trigger(&self) -> Uid {
+        self.made.mark.trigger
+    }
+
+    /// What the attempt costs, in trillionths.
+    pub(super) fn price(&self) -> u64 {
+        self.price
+    }
+
+    /// Its replies say what the delivery's attempts have cost, if that is wanted.
+    fn told(mut self, spent: u64) -> Report {
+        if let Some(attempt) = self.tells_cost {
+            let events = self.made.replies.iter_mut().map(|(_, record)| record);
+            let shipped = self.made.parcels.iter_mut().filter_map(|parcel| match &mut parcel.contents {
+                Contents::Event(record) => Some(record),
+                Contents::Plain(_) => None,
+            });
+            events.chain(shipped).for_each(|record| *record = dead_event::with_cost(record, attempt, spent));
+        }
+        self
+    }
+
+    /// What is to be written, now that the core has said what becomes of the delivery. `spent`: what its attempts have cost.
+    pub fn settle(self, delivery: Key, fate: Fate, spent: u64, now: Moment) -> Attempt {
+        let Report { made, failure, ended, .. } = self.told(spent);
         Attempt::settled(made, delivery, fate, wall(now), |end| {
             let failed = *failure.expect("only a failure ends as a dead letter");
-            if end == End::GivenUp { failed.give_up(ended) } else { failed.bury(ended) }
+            if end == End::GivenUp { failed.give_up(ended) } else { failed.bury(ended, spent) }
         })
     }
 }
@@ -280,7 +366,7 @@ fn wall(moment: Moment) -> Now {
 }
 
 impl Failed {
-    fn bury(self, ended: u64) -> Buried {
+    fn bury(self, ended: u64, spent: u64) -> Buried {
         let Failed { failure, said, job, deployment, .. } = &self;
         let trigger = &deployment.triggers[job.trigger as usize];
         let event = job.envelope.event();
@@ -296,8 +382,18 @@ impl Failed {
             );
         }
         match trigger.dead_letter {
-            DeadLetterTo::Broker(broker) | DeadLetterTo::Forward(broker) if hops(&event) > 1 => {
-                Buried::Sent(broker, as_event(deployment, job, failure, said.as_deref()))
+            DeadLetterTo::Broker(to) | DeadLetterTo::Forward(to) | DeadLetterTo::Sink(to)
+                if hops(&event) > 1 =>
+            {
+                let said = said.as_deref();
+                let record = dead_event::record(deployment, &Last { job, failure, said, spent });
+                match deployment.outlets.get(to) {
+                    None => Buried::Sent(to, record),
+                    Some(outlet) => {
+                        let instead = Instead::Letter(self.encoded(ended));
+                        Buried::Shipped(Parcel::of_event(Arc::clone(outlet), record, instead))
+                    }
+                }
             }
             // Also what has gone round too often between dead-letter brokers.
             _ => self.keep(ended),
@@ -316,9 +412,13 @@ impl Failed {
     }
 
     fn keep(&self, ended: u64) -> Buried {
+        Buried::Kept(self.encoded(ended))
+    }
+
+    fn encoded(&self, ended: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         letter(&self.deployment, &self.job, self.delivery, &self.failure, ended).encode(&mut bytes);
-        Buried::Kept(bytes)
+        bytes
     }
 }
 
@@ -344,33 +444,6 @@ fn letter<'a>(
         ended,
         record: job.envelope.record(),
     }
-}
-
-/// The event as it goes to a dead-letter broker: unchanged, with Knative's extensions that say what it failed of.
-fn as_event(deployment: &Deployment, job: &Job, failure: &Failure, said: Option<&Said>) -> Vec<u8> {
-    use base64::Engine;
-    let trigger = &deployment.triggers[job.trigger as usize];
-    // Who could not be reached said nothing.
-    let (code, data) = match said {
-        Some(said) => (Some(said.status.to_string()), &said.body[..]),
-        None if trigger.remote().is_some() => (None, &b""[..]),
-        None => (Some(failure.reason.as_str().to_owned()), failure.message.as_bytes()),
-    };
-    let data = base64::engine::general_purpose::STANDARD.encode(&data[..data.len().min(LONGEST_SAID)]);
-    let mut event = job.envelope.event();
-    let hops = hops(&event) - 1;
-    for (name, value) in said.map_or(&[][..], |said| &said.extensions) {
-        event.set_extension(name, Value::String(value.as_str().into()));
-    }
-    event.set_extension("knativeerrordest", Value::String(deployment.subscriber(trigger).into()));
-    if let Some(code) = code {
-        event.set_extension("knativeerrorcode", Value::String(code.into()));
-        event.set_extension("knativeerrordata", Value::String(data.into()));
-    }
-    event.set_extension(HOPS, Value::Integer(hops));
-    let mut record = Vec::with_capacity(job.envelope.record().len() + 128);
-    record::encode(&event, &mut record);
-    record
 }
 
 /// Triggers that feed each other have done it often enough.

@@ -48,18 +48,24 @@ impl Scrape {
         all.whole(Metric::Functions, &[], standing.functions as u64);
         all.whole(Metric::Reloads, &["taken"], standing.reloads);
         all.whole(Metric::Reloads, &["refused"], self.metrics.refused_reloads.get());
-        self.instances(&mut all);
+        self.of_deployment(&mut all);
         all
     }
 
-    /// Of each function that has numbers of its own, those that are kept and those that answer now.
-    fn instances(&self, all: &mut Snapshot) {
+    /// Of each function that has numbers of its own, the instances that are kept and those that answer now; of each trigger that has
+    /// a budget, how much of it is used.
+    fn of_deployment(&self, all: &mut Snapshot) {
         let deployment = Arc::clone(&self.deployment.read().unwrap_or_else(PoisonError::into_inner));
         for function in deployment.functions.iter().filter(|function| function.place != Default::default()) {
             let busy = self.metrics.busy_with(function.place);
             let idle = u64::from(function.pooled.module.instances()).saturating_sub(busy);
             all.whole(Metric::Instances, &[&function.name, "busy"], busy);
             all.whole(Metric::Instances, &[&function.name, "idle"], idle);
+        }
+        for trigger in deployment.triggers.iter().filter(|trigger| trigger.place != Default::default()) {
+            if let Some(budgeted) = &trigger.budget {
+                all.whole(Metric::BudgetUsed, &[&trigger.name], budgeted.used.get());
+            }
         }
     }
 }

@@ -3,18 +3,19 @@
 //! publishers with 202, the loop with the deliveries that have settled and the parked ones that it asked for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use backoff::backoff::Backoff;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Select, Sender, TryRecvError};
 use tokio::sync::oneshot;
 
 use super::archive::{Archive, ArchiveError, Attempt, Forgotten};
+use super::awaited::{self, Awaited};
 use super::errand::{self, Deed, Errand};
 use super::in_force::InForce;
+use super::patience::Patience;
+use super::room::Room;
 use crate::dispatch::{Key, Progress, StubKey};
-use crate::event::{Envelope, Epoch, Uid};
+use crate::event::{Envelope, Epoch, Stream, Uid};
 use crate::sink::parking::Label;
 use crate::source::{Accepted, Refused};
 use crate::store::shelf::ShelfError;
@@ -45,14 +46,17 @@ pub struct Settled {
     pub fetched: Vec<(StubKey, Envelope, Uid)>,
     /// Parked by someone else: replays.
     pub unparked: Vec<Label>,
+    /// Parked records of Kafka's that are done.
+    pub over: Vec<(Stream, u64)>,
     /// What is not done below this event is to be parked: it holds a volume that is done with otherwise.
     pub evict_below: Option<u64>,
 }
 
 impl Settled {
     fn is_empty(&self) -> bool {
-        let Settled { answers, fetched, unparked, evict_below } = self;
-        answers.is_empty() && fetched.is_empty() && unparked.is_empty() && evict_below.is_none()
+        let Settled { answers, fetched, unparked, over, evict_below } = self;
+        let nothing_said = answers.is_empty() && fetched.is_empty() && unparked.is_empty();
+        nothing_said && over.is_empty() && evict_below.is_none()
     }
 }
 
@@ -65,11 +69,11 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Scribe {
     pub archive: Archive,
+    pub awaited: Awaited,
     /// Free space that intake leaves on the disk.
     pub min_free: u64,
     pub disk: Disk,
-    /// False while the store fails or is full: /readyz says so.
-    pub healthy: Arc<AtomicBool>,
+    pub room: Arc<Room>,
     /// Parked records that are asked for and could not be read yet.
     pub unread: Vec<(StubKey, u64)>,
     pub errands: Receiver<Commission>,
@@ -129,7 +133,11 @@ impl Scribe {
         while intake_open || batches_open {
             // Also after the last commit and while nothing comes: room that came free makes the worker ready again.
             let refusal = self.refusal();
-            self.healthy.store(refusal.is_none(), Ordering::Relaxed);
+            self.room.set(refusal);
+            while let Some(settled) = self.awaited.next() {
+                tell(answers, settled);
+            }
+            let look = if self.awaited.is_empty() { LOOK } else { awaited::LOOK };
             let mut select = Select::new();
             if intake_open {
                 select.recv(intake);
@@ -140,7 +148,7 @@ impl Scribe {
             if errands_open {
                 select.recv(&errands);
             }
-            if select.ready_timeout(LOOK).is_err() {
+            if select.ready_timeout(look).is_err() {
                 let fetched = self.fetch(Vec::new());
                 let evict_below = given_back(self.archive.rest());
                 tell(answers, Settled { fetched, evict_below, ..Settled::default() });
@@ -188,6 +196,9 @@ impl Scribe {
     fn refusal(&mut self) -> Option<Refused> {
         if self.archive.is_full() {
             return Some(Refused::QueueFull);
+        }
+        if self.archive.is_journal_full() {
+            return Some(Refused::JournalFull);
         }
         (self.disk.free() < self.min_free).then_some(Refused::DiskFull)
     }
@@ -241,7 +252,7 @@ impl Scribe {
     /// forgotten, and nothing settles before it is on disk.
     fn commit(&mut self, mut group: Group, intake: &Receiver<Accepted>, answers: &Answers) {
         let mut accepted = std::mem::take(&mut group.accepted);
-        let mut backoff = patience();
+        let mut patience = Patience::begin();
         if let Some(progress) = &group.progress {
             self.archive.settle(progress);
         }
@@ -258,11 +269,13 @@ impl Scribe {
                     }
                     let settled = Settled {
                         answers: written.answers,
+                        over: written.over,
                         fetched: self.fetch(group.fetches),
                         unparked: group.unparked,
                         ..Settled::default()
                     };
-                    tell(answers, settled);
+                    let end = self.archive.store.journal.flushed();
+                    tell(answers, self.awaited.keep(settled, end));
                     if let Some((answer, progress)) = group.errand {
                         // Whoever asked may have gone.
                         let _ = answer.try_send(progress);
@@ -273,8 +286,8 @@ impl Scribe {
                     return;
                 }
                 Err(error) => {
-                    self.healthy.store(false, Ordering::Relaxed);
-                    let wait = backoff.next_backoff().unwrap_or(LONGEST_WAIT);
+                    self.room.set(Some(Refused::Store));
+                    let wait = patience.next();
                     tracing::error!(%error, retry_in_ms = wait.as_millis() as u64, "the store failed");
                     for answer in accepted.drain(..) {
                         self.refused(Refused::Store);
@@ -291,7 +304,8 @@ impl Scribe {
         match refused {
             Refused::QueueFull => &store.queue_full,
             Refused::DiskFull => &store.disk_full,
-            Refused::Store | Refused::Busy | Refused::Stopping => &store.failed,
+            Refused::JournalFull => &store.journal_full,
+            _ => &store.failed,
         }
         .add(1);
     }
@@ -374,8 +388,6 @@ impl Group {
     }
 }
 
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-
 /// Tells publishers no until it is time to try again: nobody hangs on a disk that fails.
 fn refuse(intake: &Receiver<Accepted>, until: Instant) {
     loop {
@@ -388,17 +400,6 @@ fn refuse(intake: &Receiver<Accepted>, until: Instant) {
                 return std::thread::sleep(until.saturating_duration_since(Instant::now()));
             }
         }
-    }
-}
-
-/// How long to wait between tries at a failing disk. (`backoff` pulls the unmaintained `instant`: see deny.toml. It is
-/// used here alone.)
-fn patience() -> impl Backoff {
-    backoff::ExponentialBackoff {
-        initial_interval: Duration::from_millis(50),
-        max_interval: LONGEST_WAIT,
-        max_elapsed_time: None,
-        ..Default::default()
     }
 }
 

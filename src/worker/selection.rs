@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use super::deployment::Deployment;
 use crate::config::{Config, Trigger};
 use crate::event::Uid;
 use crate::sink::parking::Label;
@@ -58,6 +59,11 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
 fn read(text: &str) -> Option<BTreeSet<String>> {
     let mut lines = text.lines();
     (lines.next()? == HEAD).then(|| lines.map(str::to_owned).collect())
+}
+
+/// Not gone: what is not selected is run by another worker, or by this one's next life.
+pub(super) fn is_known(deployment: &Deployment, config: &Config, trigger: Uid) -> bool {
+    deployment.is_known(trigger) || config.deselected.iter().any(|other| other.uid == trigger)
 }
 
 /// Says what is left to others.

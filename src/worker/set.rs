@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tracing::field::Empty;
+
+use super::outlets::Outlets;
 use super::told::{self, Secrets};
 use crate::config::{
     Config, Diagnostic, Diagnostics, Fingerprint, Function, Loaded, Modules, Settings, Severity, Texts,
 };
 use crate::function::{Engine, Kept, Limits, Module, NativeCode, Origin, StartError, Step, Surroundings};
+use crate::telemetry::trace::doings::DOING;
 
 /// Names a set by all that is in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,8 @@ pub struct Set {
     pub modules: Wasms,
     /// What the functions are told, in their order, too.
     pub surroundings: Vec<Surroundings>,
+    /// The topics of Kafka that are written to.
+    pub outlets: Outlets,
     pub digest: Digest,
     /// As they were then: the digest knows nothing of them.
     pub secrets: Secrets,
@@ -148,7 +154,8 @@ impl Found {
         let Found { texts, modules, digest, secrets, .. } = self;
         let wasm = config.functions.iter().map(|function| modules[&function.module].clone()).collect();
         let surroundings = surroundings(&config, &secrets, |script| &modules[script].bytes)?;
-        Ok(Set { config, texts, wasm, modules, surroundings, digest, secrets })
+        let outlets = Outlets::of(&config, &secrets)?;
+        Ok(Set { config, texts, wasm, modules, surroundings, outlets, digest, secrets })
     }
 }
 
@@ -170,7 +177,8 @@ impl Set {
         let surroundings = surroundings(&config, &secrets, |script| &by_file[script].bytes)?;
         let modules = kept.iter().map(|(named, (_, wasm))| (named.clone(), wasm.clone())).collect();
         let digest = digest(&texts, &modules);
-        Ok(Set { config, texts, wasm, modules, surroundings, digest, secrets })
+        let outlets = Outlets::of(&config, &secrets)?;
+        Ok(Set { config, texts, wasm, modules, surroundings, outlets, digest, secrets })
     }
 
     /// The functions' modules, ready to run. Those of `standing` that are the same, with the same limits, and are told the
@@ -195,14 +203,19 @@ impl Set {
             let told = || surroundings.clone();
             match standing.iter().find(same) {
                 Some(module) => modules.push(Arc::clone(module)),
-                None => match Module::of(engine, &name, &function.module, &wasm.bytes, limits, told()) {
-                    Ok(module) => {
-                        say(&module);
-                        compiled |= module.origin() != Origin::Cached;
-                        modules.push(module);
+                None => {
+                    let doing = tracing::info_span!(target: DOING, "load", function = name, origin = Empty);
+                    let _doing = doing.clone().entered();
+                    match Module::of(engine, &name, &function.module, &wasm.bytes, limits, told()) {
+                        Ok(module) => {
+                            say(&module);
+                            doing.record("origin", module.origin().as_str());
+                            compiled |= module.origin() != Origin::Cached;
+                            modules.push(module);
+                        }
+                        Err(error) => problems.push(error.to_string()),
                     }
-                    Err(error) => problems.push(error.to_string()),
-                },
+                }
             }
         }
         if compiled {

@@ -1,8 +1,6 @@
 //! From a checked configuration to a running worker, and back to nothing.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -11,45 +9,56 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, bounded, never, unbounded};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::admin::Readiness;
 use super::archive::{self, Archive};
-use super::chatter::Chatter;
+use super::awaited::Awaited;
+use super::backings::Backings;
 use super::choice::{Choice, Start};
 use super::console::{self, Console};
 use super::courier::Courier;
+use super::crew::Crew;
 use super::deployment::{self, Deployment};
 use super::descriptors;
-use super::desk::{Desk, Seat};
 use super::dispatcher::{Begun, Channels, Dispatcher, Drained, Request};
-use super::executor::Executor;
 use super::exporter::{self, Exporter};
+use super::feeds::{self, Consumers};
+use super::fleeting;
 use super::in_force::{InForce, Standing};
 use super::ingress;
 use super::last_good::LastGood;
+use super::latecomer::Latecomer;
 use super::listener;
 use super::lock::Lock;
 use super::meter::Meter;
+use super::porter::Porter;
 use super::query::Store;
+use super::queue_uid;
 use super::recovery::Recovered;
 use super::reload::{self, Reload};
+use super::room::Room;
 use super::scrape::Scrape;
 use super::scribe::{Answers, Disk, Scribe};
 use super::selection;
 use super::server::Server;
 use super::set;
+use super::shipment::Shipments;
 use super::spares::Spares;
 use super::tasks;
 use super::watch::{Look, Watch};
+use crate::client::{bearer, lifeline};
+use crate::config::Settings;
 use crate::config::settings::{Bytes, HttpMode};
-use crate::config::{Config, Settings};
 use crate::dispatch::{Core, Limits};
 use crate::event::Uid;
-use crate::function::{self, Engine, Pool};
-use crate::source::http::{self, HttpSource};
+use crate::function::{self, Engine};
+use crate::source::http::HttpSource;
 use crate::source::queue::QueueSource;
 use crate::source::{Brokers, Direct, Intake, Reception};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::trace::doings::DOING;
 use crate::time::unix_nanos;
 
 /// Requests that may wait for the scribe at once.
@@ -110,7 +119,7 @@ impl Worker {
         // The listeners come first: an address that is taken is found before anything else is begun.
         let http_listener = bind(settings.http_address, "http.address").await?;
         let admin_listener = bind(settings.admin_address, "admin.address").await?;
-        let http_settings = http_settings(settings).await?;
+        let http_settings = ingress::http_settings(settings).await.map_err(StartError)?;
         let tls = ingress::tls(settings).map_err(StartError)?;
         let engine = set::engine(settings).map_err(|e| StartError(e.to_string()))?;
         let last_good = LastGood::of(data);
@@ -123,20 +132,32 @@ impl Worker {
         let store = Store::open_within(data, settings.queue_max_bytes.0, settings.journal_max_bytes.0);
         let store = Arc::new(store.map_err(|e| StartError(e.to_string()))?);
         let metrics = Metrics::new();
-        let deployment = Arc::new(Deployment::of(&config, modules, settings).told_of(&metrics, settings));
+        let deployment = Deployment::of(&config, modules, settings).writing_to(set.outlets.clone());
+        let deployment = Arc::new(deployment.told_of(&metrics, settings));
         let table = deployment::table(&config, settings);
         let limits = archive::Limits {
             queue_bytes: settings.queue_max_bytes.0,
             journal_bytes: settings.journal_max_bytes.0,
+            journal_keep: settings.journal_keep.0,
         };
-        let (archive, recovered) = Archive::open(
+        let (mut archive, recovered) = Archive::open(
             Arc::clone(&store),
             limits,
-            |uid| is_known(&deployment, &config, uid),
+            |uid| selection::is_known(&deployment, &config, uid),
             unix_nanos(),
         )
         .map_err(|e| failed("what the last worker left can't be gone on with", e))?;
-        let Recovered { progress, ended, parked, waiting, gone } = recovered;
+        let wrong = |problems: Vec<String>| StartError(problems.join("\n"));
+        fleeting::check(&config, settings).map_err(wrong)?;
+        let shipments = Shipments::new(&config, &set.outlets, settings, &store.journal, &metrics);
+        let shipments = shipments.map_err(wrong)?;
+        archive.ships(Arc::clone(&shipments.shipped));
+        let day = archive.day().clone();
+        let mut fresh = [0; 16];
+        getrandom::fill(&mut fresh).map_err(|e| failed("the queue can't be given a uid", e))?;
+        let queue_uid = queue_uid::own(&store.queue, &recovered, Uid(u128::from_le_bytes(fresh)))
+            .map_err(|e| failed("the queue can't be given a uid", e))?;
+        let Recovered { progress, ended, parked, waiting, gone, .. } = recovered;
         if gone > 0 {
             tracing::warn!(deliveries = gone, "parked for triggers that are gone: dead letters now");
         }
@@ -146,7 +167,6 @@ impl Worker {
         let left_out = selection::left_out(&config, &parked);
         let parked = selection::leave_out(&config, parked);
 
-        let queue_uid = Uid::of_document("weir", "Queue", "embedded");
         let executors = executor_count(settings);
         let limits = Limits {
             deliveries: settings.dispatch_max_in_flight as usize,
@@ -160,10 +180,11 @@ impl Worker {
             ..Limits::default()
         };
         let core = Core::new(table, limits);
-        let healthy = Arc::new(AtomicBool::new(true));
+        let room = Arc::new(Room::default());
         let stopping = Arc::new(AtomicBool::new(false));
 
-        let (intake, accepted) = Intake::new(INTAKE);
+        let brokers = Brokers::new(ingress::broker_names(&config, settings));
+        let (intake, accepted, posted) = Intake::new(INTAKE, brokers.clone());
         let (reception, asked) = match settings.http_mode {
             HttpMode::Stored => (Reception::Stored(intake), never()),
             HttpMode::Direct => {
@@ -175,7 +196,7 @@ impl Worker {
         let (arrivals_sender, arrivals) = bounded(READ_AHEAD);
         let (batches_sender, batches) = bounded(64);
         let (settled_sender, settled) = bounded(64);
-        let (done_sender, done) = bounded(executors * 8);
+        let (porter_sender, parcels) = bounded(64);
         // Of both the core is the limit: it never has more under way there than it may.
         let (errand_sender, errands_out) = mpsc::unbounded_channel();
         let (delivered_sender, delivered) = unbounded();
@@ -186,48 +207,25 @@ impl Worker {
         let refused = refused.clone().map(Arc::new);
         let standing = reload::standing_of(&config, digest, settings);
         let in_force = InForce::new(Standing { is_last_good, refused, ..standing });
-        let brokers = Brokers::new(broker_paths(&config));
 
         let most = settings.spare_executors as usize;
         let (spares, close_spares) = Spares::new(Arc::clone(&engine), Arc::clone(&metrics), most);
-        let mut others = Vec::new();
-        let mut jobs_senders = Vec::new();
-        let mut ready = Vec::new();
-        for number in 0..executors {
-            let (jobs_sender, jobs) = bounded(super::dispatcher::WINDOW);
-            let engine = Arc::clone(&engine);
-            let (deployment, spares) = (Arc::clone(&deployment), Arc::clone(&spares));
-            let seat = Seat { number, jobs, done: done_sender.clone() };
-            let busy = metrics.busy();
-            let (warmed, warm) = bounded(1);
-            others.push(tasks::thread_with(function::STACK, &format!("executor-{number}"), move || {
-                let pool = Pool::new(&engine, deployment.pooled());
-                let executor = Executor::new(pool, deployment, Chatter::default());
-                let mut executor = executor.sharing(number, executors).counted(busy);
-                executor.at(Rc::new(Desk::own(seat)), spares);
-                let prewarmed = executor.prewarm();
-                let failed = prewarmed.is_err();
-                let _ = warmed.send(prewarmed);
-                if !failed {
-                    executor.sit(None);
-                }
-            }));
-            jobs_senders.push(jobs_sender);
-            ready.push(warm);
-        }
-        drop(done_sender);
+        let crew = Crew::begin(executors, &engine, &deployment, &spares, &metrics).map_err(StartError)?;
+        let mut others = crew.threads;
+        tasks::task(bearer::keep_fresh());
+        tasks::task(lifeline::watch());
         tasks::task(Courier::new(settings, delivered_sender).run(errands_out));
-        for warm in ready {
-            let prewarmed =
-                warm.recv().map_err(|_| StartError("an executor died while it started".to_owned()))?;
-            prewarmed.map_err(|e| failed("a function's instance could not be made", e))?;
-        }
 
+        let awaited = match settings.data_durable {
+            true => Awaited::default(),
+            false => Awaited::of(Arc::clone(&shipments.shipped)),
+        };
         let scribe = Scribe {
             archive,
+            awaited,
             min_free: settings.data_min_free.0,
             disk: Disk::new(data.to_owned()),
-            healthy: Arc::clone(&healthy),
+            room: Arc::clone(&room),
             unread: Vec::new(),
             errands,
             in_force: Arc::clone(&in_force),
@@ -236,7 +234,15 @@ impl Worker {
         let source = QueueSource::open(Arc::clone(&store.queue), queue_uid, progress.watermark)
             .map_err(|e| failed("the queue can't be read", e))?;
         let answers = Answers { settled: settled_sender, durable: durable_sender };
-        others.push(tasks::thread("scribe", move || scribe.run(&accepted, &batches, &answers)));
+        let backings = Backings::new(deployment.outlets.clone());
+        let porter = Porter::new(batches_sender.clone(), backings.clone(), Arc::clone(&metrics));
+        others.push(tasks::thread("porter", move || porter.run(&parcels, &posted)));
+        let (end_of_shipping, shippers) = shipments.begin();
+        others.push(tasks::thread("scribe", move || {
+            scribe.run(&accepted, &batches, &answers);
+            drop(end_of_shipping);
+        }));
+        others.extend(shippers);
         let readable = Arc::new(AtomicBool::new(true));
         let reads = Arc::clone(&readable);
         others.push(tasks::thread("queue", move || {
@@ -245,23 +251,31 @@ impl Worker {
                 tracing::error!(%error, "the queue can't be read on: restart the worker once that is mended");
             }
         }));
+        let Consumers { feeds, shares, threads } =
+            feeds::begin(&config, settings, &metrics.partitions).map_err(StartError)?;
+        others.extend(threads);
         let channels = Channels {
             arrivals,
-            executors: jobs_senders,
+            executors: crew.jobs,
             spares: close_spares,
-            done,
+            done: crew.done,
             errands: errand_sender,
             delivered,
             scribe: batches_sender,
+            porter: porter_sender,
             settled,
+            room: Arc::clone(&room),
             requests,
             asked,
+            feeds,
+            shares,
+            patience: settings.drain_timeout,
         };
         let dispatcher = Dispatcher::new(
             core,
             Arc::clone(&deployment),
             queue_uid,
-            Begun { progress, ended, parked },
+            Begun { progress, ended, parked, day },
             channels,
             Meter::new(Arc::clone(&metrics), queue_uid),
         );
@@ -298,7 +312,7 @@ impl Worker {
         });
         let scrape = Scrape::new(metrics, Arc::clone(&store), Arc::clone(&in_force), &deployment);
         let readiness = Readiness {
-            healthy,
+            room,
             readable,
             stopping: Arc::clone(&stopping),
             in_force: Arc::clone(&in_force),
@@ -337,6 +351,7 @@ impl Worker {
             deployment,
             in_force: Arc::clone(&in_force),
             brokers,
+            backings,
             dispatcher: requests_sender.clone(),
             scrape,
         };
@@ -392,10 +407,13 @@ impl Worker {
             ..
         } = self;
         drop(looks);
+        let doing = tracing::info_span!(target: DOING, "drain", unsettled = Empty);
         let settled = tokio::task::spawn_blocking(move || {
             let _ = requests.send(Request::Drain { deadline: timeout });
             dispatcher.join().unwrap_or(Drained::Unsettled(0))
         });
+        let latecomer = Latecomer::default();
+        let awaited = latecomer.clone();
         let drain = async {
             let (drained, ()) = tokio::join!(settled, intake.stop());
             let drained = drained.unwrap_or(Drained::Unsettled(0));
@@ -405,19 +423,25 @@ impl Worker {
             // last flush.
             let ended = tokio::task::spawn_blocking(move || {
                 for thread in others {
+                    awaited.note(thread.thread().name());
                     let _ = thread.join();
                 }
+                awaited.note(Some("spares"));
                 spares.join();
             });
             let _ = ended.await;
             drained
         };
-        let drained = tokio::time::timeout(timeout + LAST_FLUSH, drain).await.unwrap_or_else(|_| {
+        let drain = tokio::time::timeout(timeout + LAST_FLUSH, drain).instrument(doing.clone());
+        let drained = drain.await.unwrap_or_else(|_| {
             tracing::error!(
-                "the last of it could not be written in time: see what the log says of the store"
+                awaited = latecomer.name(),
+                "not all of the worker ended in time: see what the log says of the disk, and of the brokers"
             );
             Drained::Unsettled(0)
         });
+        doing.record("unsettled", if let Drained::Unsettled(events) = drained { events } else { 0 });
+        drop(doing);
         for server in answering {
             server.stop().await;
         }
@@ -442,11 +466,6 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|e| failed("a listener has no address", e))
 }
 
-/// Not gone: what is not selected is run by another worker, or by this one's next life.
-fn is_known(deployment: &Deployment, config: &Config, trigger: Uid) -> bool {
-    deployment.is_known(trigger) || config.deselected.iter().any(|other| other.uid == trigger)
-}
-
 fn executor_count(settings: &Settings) -> usize {
     match settings.executors {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -454,27 +473,6 @@ fn executor_count(settings: &Settings) -> usize {
     }
 }
 
-pub(super) fn broker_paths(config: &Config) -> HashMap<String, Uid> {
-    config.brokers.iter().map(|b| (format!("{}/{}", b.namespace, b.name), b.uid)).collect()
-}
-
-async fn http_settings(settings: &Settings) -> Result<http::Settings, StartError> {
-    Ok(http::Settings {
-        max_body: size(settings.http_max_body),
-        max_batch: settings.http_max_batch as usize,
-        request_timeout: settings.http_request_timeout,
-        max_concurrent_requests: settings.http_max_concurrent_requests as usize,
-        requests_per_second: settings.http_rate_limit_per_second,
-        // 0: as many at once as in a second.
-        burst: match settings.http_rate_limit_burst {
-            0 => settings.http_rate_limit_per_second,
-            burst => burst,
-        },
-        authority: ingress::authority(settings).await.map_err(StartError)?,
-        allowed_origins: settings.http_allowed_origins.0.clone(),
-    })
-}
-
-fn size(bytes: Bytes) -> usize {
+pub(super) fn size(bytes: Bytes) -> usize {
     usize::try_from(bytes.0).unwrap_or(usize::MAX)
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::outlets;
 use super::set::Problems;
 use crate::config::{Config, Function, SCRIPT, Secret, SecretRef, Told};
 use crate::function::Surroundings;
@@ -15,8 +16,12 @@ pub struct Secrets(BTreeMap<SecretRef, Result<Secret, String>>);
 impl Secrets {
     /// Of all functions, from this folder or the environment.
     pub fn read(config: &Config, folder: &Path) -> Secrets {
-        let all = config.functions.iter().flat_map(references);
-        Secrets(all.map(|reference| (reference.clone(), resolve(reference, folder))).collect())
+        let all = config.functions.iter().flat_map(references).cloned().chain(outlets::references(config));
+        let all = all.map(|reference| {
+            let value = resolve(&reference, folder);
+            (reference, value)
+        });
+        Secrets(all.collect())
     }
 
     /// Of one function.
@@ -44,6 +49,12 @@ impl Secrets {
         if problems.is_empty() { Ok(surroundings) } else { Err(problems) }
     }
 
+    /// One that was looked for.
+    pub fn value(&self, reference: &SecretRef) -> Result<Secret, String> {
+        let unsought = || Err(format!("the secret '{reference}' was not looked for"));
+        self.0.get(reference).cloned().unwrap_or_else(unsought)
+    }
+
     fn values(&self, told: &BTreeMap<String, Told>, problems: &mut Problems) -> BTreeMap<String, String> {
         let value = |(key, told): (&String, &Told)| match told {
             Told::Text(text) => Some((key.clone(), text.clone())),
@@ -66,7 +77,8 @@ impl Secrets {
 
 /// The files that the secrets of a configuration are in, there or not.
 pub(super) fn secret_files(config: &Config, folder: &Path) -> Vec<PathBuf> {
-    config.functions.iter().flat_map(references).map(|reference| reference.path(folder)).collect()
+    let all = config.functions.iter().flat_map(references).cloned().chain(outlets::references(config));
+    all.map(|reference| reference.path(folder)).collect()
 }
 
 fn references(function: &Function) -> impl Iterator<Item = &SecretRef> {

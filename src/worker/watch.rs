@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use tracing::field::Empty;
 
 use super::last_good::LastGood;
 use super::reload::{Failed, Reload};
@@ -13,6 +14,7 @@ use super::set::{Digest, Found, Set};
 use super::stillness::Stillness;
 use super::told::Secrets;
 use crate::config::Fingerprint;
+use crate::telemetry::trace::doings::DOING;
 
 /// Where documents and settings are read from.
 #[derive(Clone, Debug)]
@@ -132,6 +134,19 @@ impl Watch {
             return;
         }
         let warnings = found.warnings();
+        let doing = tracing::info_span!(
+            target: DOING,
+            "reload",
+            set = %digest,
+            added = Empty,
+            changed = Empty,
+            removed = Empty,
+            functions = Empty,
+            compiled = Empty,
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+        );
+        let doing = doing.entered();
         let taken = found
             .set(&self.reload.settings)
             .map_err(Failed::Wrong)
@@ -143,6 +158,8 @@ impl Watch {
                 self.unkept = Some(set);
             }
             Err(Failed::Wrong(problems)) => {
+                doing.record("otel.status_code", "error");
+                doing.record("otel.status_description", problems.first().map_or("", String::as_str));
                 self.refused = Some(refused);
                 self.reload.refuse(digest, problems);
             }

@@ -19,11 +19,93 @@ pub(crate) fn nats() -> String {
     ADDRESS.get_or_init(|| up("nats")).clone()
 }
 
-fn up(broker: &str) -> String {
+/// Stops Kafka cleanly and starts it again, with what it held. For suites that have it to themselves.
+pub(crate) fn restart_kafka() {
+    script("stop", "kafka");
+    assert_eq!(up("kafka"), kafka(), "it listens where it did");
+}
+
+/// The same of NATS.
+pub(crate) fn restart_nats() {
+    script("stop", "nats");
+    assert_eq!(up("nats"), nats(), "it listens where it did");
+}
+
+/// A broker of one's own, which can be away while the other is not.
+#[derive(Debug)]
+pub(crate) struct Own {
+    name: String,
+    pub(crate) address: String,
+}
+
+impl Own {
+    /// With a second listener, `LOCAL`, at `local`: the first one says of itself what `more` does, which is settings beside, or
+    /// over, those that all have.
+    pub(crate) fn listening(name: &str, local: u16, more: &str) -> Own {
+        let controller = free_port();
+        let more = format!(
+            "listeners=PLAINTEXT://127.0.0.1:{},LOCAL://127.0.0.1:{local},CONTROLLER://127.0.0.1:{controller}\n\
+             controller.quorum.bootstrap.servers=127.0.0.1:{controller}\ninter.broker.listener.name=LOCAL\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,LOCAL:PLAINTEXT,CONTROLLER:PLAINTEXT\n{more}",
+            free_port(),
+        );
+        Own::start(name, &more)
+    }
+
+    /// A Kafka. `more`: settings beside, or over, those that all have.
+    pub(crate) fn start(name: &str, more: &str) -> Own {
+        Own::with(format!("kafka-{name}"), &[("more.properties", more)])
+    }
+
+    /// A NATS server. `files`: beside its configuration, `more.conf`, which finds them there.
+    pub(crate) fn nats(name: &str, files: &[(&str, &str)]) -> Own {
+        Own::with(format!("nats-{name}"), files)
+    }
+
+    fn with(name: String, files: &[(&str, &str)]) -> Own {
+        script("down", &name);
+        let at = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/brokers").join(&name);
+        std::fs::create_dir_all(&at).unwrap();
+        for (file, text) in files {
+            std::fs::write(at.join(file), text).unwrap();
+            let first = text.split_once("listeners=PLAINTEXT://127.0.0.1:");
+            if let Some(port) = first.and_then(|(_, rest)| rest.split(',').next()) {
+                std::fs::write(at.join("port"), port).unwrap();
+            }
+        }
+        let address = up(&name);
+        Own { name, address }
+    }
+
+    /// What it holds stays.
+    pub(crate) fn stop(&self) {
+        script("stop", &self.name);
+    }
+
+    pub(crate) fn go_on(&self) {
+        assert_eq!(up(&self.name), self.address, "it listens where it did");
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        script("down", &self.name);
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn script(command: &str, broker: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/brokers");
-    let started = Command::new(script).args(["up", broker]).output().unwrap();
-    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
-    let said = String::from_utf8(started.stdout).unwrap();
+    let done = Command::new(script).args([command, broker]).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+fn up(broker: &str) -> String {
+    let said = script("up", broker);
     let line = said.lines().find_map(|line| line.strip_prefix(broker)).expect("it says where it listens");
     line.trim().to_owned()
 }

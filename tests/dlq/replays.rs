@@ -82,7 +82,6 @@ fn spawn(home: &Home, arguments: &[&str]) -> Child {
 /// kill may have come before an end was known: then the same charge stands there twice, and costs once.)
 fn delivered_once_a_charge(home: &Home, letters: usize) {
     let tasks = Uid::of_document("default", "Trigger", "tasks");
-    let source = Uid::of_document("weir", "Queue", "embedded");
     let mut charges: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
     let mut expected = BTreeMap::new();
     let mut replies = BTreeSet::new();
@@ -91,6 +90,7 @@ fn delivered_once_a_charge(home: &Home, letters: usize) {
             replies.insert(entry.offset);
             continue;
         }
+        let source = entry.source.parse().unwrap();
         let position = Position { source, partition: 0, offset: entry.offset };
         let charge = |replay| Uid::of_charge(Uid::of_delivery(position, tasks, replay), 1).to_string();
         expected.insert(

@@ -125,13 +125,13 @@ impl Kind {
         self.field("delivery.timeout", Change, json!("PT9S"));
         self.field("delivery.retryAfterMax", Change, json!("PT9S"));
         self.field("delivery.format", Change, json!("json"));
-        self.destination("delivery.deadLetterSink", "third", "KafkaSink");
+        self.destination("delivery.deadLetterSink", "third", "Channel");
     }
 
-    fn source(&mut self) {
+    fn source(&mut self, ordering: Shows, order: &str) {
         self.destination("sink", "svc2", "Channel");
         self.delivery();
-        self.field("ordering", Change, json!("unordered"));
+        self.field("ordering", ordering, json!(order));
         self.field("ceOverrides.extensions", Change, json!({"region": "us"}));
         let broker = json!({"ref": {"apiVersion": EVENTING, "kind": "Broker", "name": "default"}});
         let with = json!({"spec": {"sink": broker, "ordering": null, "delivery": null}});
@@ -281,6 +281,12 @@ fn trigger() -> Kind {
     kind.of_metadata("metadata.labels", Change, json!({"metadata": {"labels": {"team": "payments"}}}));
     kind.annotation("weir.dev/max-concurrency-per-worker", Change, "4");
     kind.annotation("weir.dev/rate-limit-per-worker", Change, "100/s");
+    kind.annotation("weir.dev/budget-per-worker", Change, "5.00/day");
+    let budget = json!({"metadata": {"annotations": {"weir.dev/budget-per-worker": "5.00/day"}}});
+    kind.annotation("weir.dev/budget-policy", Change, "dead-letter");
+    kind.probes.last_mut().expect("it was added").with = budget;
+    kind.annotation("weir.dev/tenant", Change, "$authid, acme");
+    kind.annotation("weir.dev/cost-on-replies", Change, "true");
     kind.annotation("kafka.eventing.knative.dev/delivery.order", Change, "ordered");
     kind.filter("sql", json!("type = 'b'"));
     kind
@@ -293,7 +299,7 @@ fn broker() -> Kind {
     for (field, value) in config.as_object().unwrap() {
         kind.beside(&format!("config.{field}"), Nothing, value.clone(), json!({"config": config}));
     }
-    kind.annotation("weir.dev/backing", Check, "KafkaSink/orders");
+    kind.annotation("weir.dev/backing", Change, "KafkaSink/usage");
     kind.annotation("eventing.knative.dev/broker.class", Silence, "Kafka");
     kind.annotation("kafka.eventing.knative.dev/external.topic", Nothing, "orders");
     kind
@@ -326,6 +332,24 @@ fn function() -> Kind {
     for part in ["call", "millisecond", "gibMillisecond", "millionFuel", "minimum"] {
         kind.beside(&format!("price.{part}"), Change, json!("0.0000002"), json!({"price": price}));
     }
+    kind.field("tariffs", Change, json!({"acme": price}));
+    let mut then = price.clone();
+    then["from"] = json!("2027-01-01");
+    let dated = |then: &Value| json!({"spec": {"price": {"call": "1", "then": [then]}}});
+    kind.beside("price.then", Change, json!([then]), json!({"price": {"call": "1"}}));
+    for (part, value) in [
+        ("from", "2027-01-01T09:00:00Z"),
+        ("call", "7"),
+        ("millisecond", "7"),
+        ("gibMillisecond", "7"),
+        ("millionFuel", "7"),
+        ("minimum", "7"),
+    ] {
+        let mut other = then.clone();
+        other[part] = json!(value);
+        let (with, patch) = (dated(&then), dated(&other));
+        kind.probes.push(Probe { path: format!("spec.price.then[].{part}"), shows: Change, with, patch });
+    }
     kind
 }
 
@@ -349,7 +373,9 @@ fn kafka_source() -> Kind {
     kind.field("consumerGroup", Change, json!("h"));
     kind.field("consumers", Nothing, json!(2));
     kind.field("initialOffset", Change, json!("latest"));
-    kind.source();
+    kind.annotation("weir.dev/initial-offset", Change, "2026-01-02T03:04:05Z");
+    kind.annotation("weir.dev/map", Change, "type=header:kind, id=/order/id");
+    kind.source(Change, "unordered");
     kind.field("net.sasl.enable", Change, json!(false));
     for path in ["net.sasl.user", "net.sasl.password", "net.sasl.type"] {
         kind.secret(path, json!({}));
@@ -405,7 +431,9 @@ fn nats_source() -> Kind {
     kind.field("ackWait", Change, json!("PT5S"));
     kind.field("maxAckPending", Change, json!(7));
     kind.field("initialPosition", Change, json!("latest"));
-    kind.source();
+    kind.annotation("weir.dev/initial-offset", Change, "2026-01-02T03:04:05Z");
+    kind.annotation("weir.dev/map", Change, "type=header:kind, id=/order/id");
+    kind.source(Check, "key");
     kind
 }
 
@@ -443,5 +471,6 @@ fn billing_sink() -> Kind {
     kind.field("batch", Change, json!(7));
     kind.field("interval", Change, json!("PT1S"));
     kind.field("subjects", Change, json!({"acme": "cus_1"}));
+    kind.field("rollup", Change, json!("PT1H"));
     kind
 }

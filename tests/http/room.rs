@@ -89,6 +89,31 @@ fn a_full_disk_is_507() {
     assert_eq!(home.status().arrived, 0);
 }
 
+/// The disk fills up beside the worker, and empties again.
+#[test]
+fn intake_stops_below_the_reserve_and_goes_on_when_there_is_room_again() {
+    let beside = tempfile::tempdir().unwrap();
+    let disk = rustix::fs::statvfs(beside.path()).unwrap();
+    let free = disk.f_bavail * disk.f_frsize;
+    // More than what others do on this disk meanwhile, and never all that is there.
+    let margin = (free / 4).min(1 << 30);
+    let least = format!("data.min-free={}B", free - margin);
+    let (home, running) = worker(&[&least]);
+    assert_eq!(post_event(&running, "before").status, 202);
+    let file = std::fs::File::create(beside.path().join("large")).unwrap();
+    rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, 2 * margin).unwrap();
+    let refused = eventually("it is not ready", || Some(ready(&running)).filter(|ready| ready.status == 503));
+    assert!(refused.text().contains("data.min-free"), "{}", refused.text());
+    assert!(running.said("no events are taken in").is_some());
+    assert_eq!(post_event(&running, "meanwhile").status, 507);
+    drop(file);
+    std::fs::remove_file(beside.path().join("large")).unwrap();
+    eventually("it is ready again", || (ready(&running).status == 200).then_some(()));
+    assert!(running.said("events are taken in again").is_some());
+    assert_eq!(post_event(&running, "after").status, 202);
+    eventually("both are settled", || (home.status().settled == 2).then_some(()));
+}
+
 #[test]
 fn the_journal_keeps_to_its_limit() {
     let (home, running) = worker(&["journal.max-bytes=1MiB", "http.max-body=4MiB"]);

@@ -70,6 +70,29 @@ fn each_token_has_a_name_and_its_events_bear_it() {
     ran(&home, "default/one", &["of-one"]);
 }
 
+/// As an operator turns them over: another is written, and the worker goes on.
+#[test]
+fn a_token_that_changes_is_taken_and_the_one_before_is_not() {
+    let home = home_for(&[("shop", "api_key", "shop")]);
+    home.secret("http/shop", "first");
+    let running = start(&home, &["http.tokens=secret:http/shop"]);
+    let status = |token: &str, id: &str| {
+        let authorization = format!("Bearer {token}");
+        post(&running, &[STRUCTURED, ("authorization", &authorization)], event(id)).status
+    };
+    assert_eq!((status("first", "1"), status("second", "no")), (202, 401));
+    std::fs::remove_file(home.path().join("secrets/http/shop")).unwrap();
+    let line =
+        eventually("it is missed", || running.said("a token can't be read: those that there are go on"));
+    assert!(line["reason"].as_str().unwrap().contains("http/shop"), "{line}");
+    assert_eq!(status("first", "2"), 202);
+    home.secret("http/shop", "second");
+    eventually("it is read", || (status("second", "3") == 202).then_some(()));
+    assert_eq!(status("first", "no"), 401);
+    ran(&home, "default/shop", &["1", "2", "3"]);
+    assert!(!running.terminate().log.contains("second"));
+}
+
 /// Without authentication nobody has looked, and nothing is changed.
 #[test]
 fn where_nobody_is_asked_what_an_event_says_of_itself_stays() {

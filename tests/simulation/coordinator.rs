@@ -56,7 +56,14 @@ impl World {
             self.soon(1_000..300_000, Happens::LetGo((w, life), number, epoch, false));
         } else {
             self.partitions[number as usize].owner = Owner::Leaving(w, life);
-            self.soon(0..20_000, Happens::LetGo((w, life), number, epoch, true));
+            // Some let go before what has begun is over: their time is up.
+            let recalled = self.dice.chance(70);
+            if recalled && self.workers[w].mine.get(&number).is_some_and(|mine| mine.epoch == epoch) {
+                self.workers[w].inbox.push(Input::Recalled { source: source(), partition: number });
+                self.plan_step(w);
+            }
+            let most = if recalled { 200_000 } else { 20_000 };
+            self.soon(0..most, Happens::LetGo((w, life), number, epoch, true));
         }
     }
 

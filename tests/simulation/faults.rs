@@ -17,6 +17,7 @@ impl World {
             Fault::Evictions,
             Fault::Replays,
             Fault::Compaction,
+            Fault::Budgets,
         ];
         let possible: Vec<Fault> = possible.into_iter().filter(|&fault| self.has(fault)).collect();
         if possible.is_empty() {
@@ -31,6 +32,7 @@ impl World {
             Fault::Drain => self.stop(w),
             Fault::Evictions => self.evict(number),
             Fault::Replays => self.replay(),
+            Fault::Budgets => self.spend(w),
             _ => self.compact(number),
         }
     }
@@ -44,6 +46,19 @@ impl World {
         self.down(w);
         let life = self.life(w);
         self.soon(10_000..150_000, Happens::Expire(life));
+    }
+
+    /// A budget of the worker's is used up, or more of it is given.
+    fn spend(&mut self, w: usize) {
+        if !self.workers[w].up {
+            return;
+        }
+        if let Some((trigger, time)) = self.plan.spends(&mut self.dice) {
+            self.totals.spent += 1;
+            let until = time.map(|time| self.now.after(time));
+            self.workers[w].inbox.push(Input::Spent { trigger, until });
+            self.plan_step(w);
+        }
     }
 
     /// Of what was being flushed, some is durable.

@@ -12,6 +12,8 @@ use super::truth::broken;
 pub(crate) struct Meter {
     running: BTreeMap<Key, u32>,
     begun: BTreeMap<u32, Vec<Moment>>,
+    /// Until when the budgets of triggers are used up.
+    shut: BTreeMap<u32, Moment>,
     /// How often one began after it had waited, or ran as the last that may.
     pub(crate) reached: u64,
 }
@@ -19,6 +21,9 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn begins(&mut self, (trigger, flow): (u32, Flow), delivery: Key, now: Moment) {
         self.running.insert(delivery, trigger);
+        if let Some(until) = self.shut.get(&trigger).filter(|&&until| now < until) {
+            broken("begins beyond its budget", &format!("trigger {trigger}, before {until:?}"));
+        }
         if let Some(most) = flow.concurrency {
             let running = self.running.values().filter(|&&other| other == trigger).count();
             self.reached += u64::from(running == most);
@@ -40,9 +45,18 @@ impl Meter {
         }
     }
 
+    /// The core is told so.
+    pub(crate) fn spent(&mut self, trigger: u32, until: Option<Moment>) {
+        match until {
+            Some(until) => self.shut.insert(trigger, until),
+            None => self.shut.remove(&trigger),
+        };
+    }
+
     /// Of a trigger that is gone nothing is known when it is back.
     pub(crate) fn forget(&mut self, is_gone: impl Fn(u32) -> bool) {
         self.begun.retain(|&trigger, _| !is_gone(trigger));
+        self.shut.retain(|&trigger, _| !is_gone(trigger));
     }
 
     /// Also where it was not attempted, or nobody wants to know any more.

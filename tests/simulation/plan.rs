@@ -43,7 +43,9 @@ impl Plan {
         let seed = scenario.seed;
         let triggers = u64::from(scenario.triggers);
         let flow = |t| {
-            if scenario.has(Fault::Limited) { flow(&mut dice_of(seed, &[11, t])) } else { Flow::default() }
+            let has = scenario.has(Fault::Limited);
+            let flow = if has { flow(&mut dice_of(seed, &[11, t])) } else { Flow::default() };
+            Flow { budget: scenario.has(Fault::Budgets) && dice_of(seed, &[14, t]).chance(60), ..flow }
         };
         let remote = |t| dice_of(seed, &[12, t]).chance(40);
         let policies: Vec<Policy> = (0..triggers)
@@ -87,6 +89,17 @@ impl Plan {
     /// Where there are no others than these.
     pub(crate) fn table_of(&self, triggers: &[u32]) -> Arc<Table> {
         table_of(&self.policies, &self.wants, triggers)
+    }
+
+    /// One whose budget may be used up, and how long for; `None`: more of it is given.
+    pub(crate) fn spends(&self, dice: &mut Dice) -> Option<(Uid, Option<Duration>)> {
+        let budgeted: Vec<u32> =
+            (0..).zip(&self.policies).filter(|(_, policy)| policy.flow.budget).map(|(t, _)| t).collect();
+        if budgeted.is_empty() {
+            return None;
+        }
+        let trigger = dice.pick(&budgeted);
+        Some((trigger_uid(trigger), dice.chance(75).then(|| millis(dice, 1..1_500))))
     }
 
     pub(crate) fn routed(&self, ty: usize) -> Vec<u32> {
@@ -141,6 +154,7 @@ fn table_of(policies: &[Policy], wants: &[Option<usize>], triggers: &[u32]) -> A
         routes: Routes::new(triggers.iter().map(|&t| (BROKER, filter(&wants[t as usize])))),
         policies: triggers.iter().map(|&t| policies[t as usize].clone()).collect(),
         uids: triggers.iter().copied().map(trigger_uid).collect(),
+        ..Table::default()
     })
 }
 
@@ -171,6 +185,7 @@ fn flow(dice: &mut Dice) -> Flow {
     Flow {
         concurrency: dice.chance(40).then(|| dice.within(1..4) as usize),
         rate: dice.chance(40).then_some(rate),
+        ..Flow::default()
     }
 }
 

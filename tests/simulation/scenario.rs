@@ -65,6 +65,8 @@ pub(crate) enum Fault {
     Limited,
     /// Triggers are gone, and back, while the worker runs.
     Reloads,
+    /// Some triggers have budgets, which are used up for a while.
+    Budgets,
 }
 
 impl Fault {
@@ -75,7 +77,7 @@ impl Fault {
         }
     }
 
-    const QUEUE: [Fault; 20] = [
+    const QUEUE: [Fault; 21] = [
         Fault::Crash,
         Fault::Drain,
         Fault::LateAcks,
@@ -96,9 +98,10 @@ impl Fault {
         Fault::LetterBrokers,
         Fault::Limited,
         Fault::Reloads,
+        Fault::Budgets,
     ];
 
-    const GROUP: [Fault; 18] = [
+    const GROUP: [Fault; 19] = [
         Fault::Crash,
         Fault::Rebalance,
         Fault::Zombie,
@@ -117,6 +120,7 @@ impl Fault {
         Fault::Marks,
         Fault::TightLimits,
         Fault::Limited,
+        Fault::Budgets,
     ];
 }
 
@@ -141,7 +145,7 @@ impl Scenario {
         for &fault in Fault::of(kind) {
             // What came later is drawn apart: the worlds that were known before stay what they are.
             let own = &mut dice_of(seed, &[12, fault as u64]);
-            let is_later = matches!(fault, Fault::Limited | Fault::Reloads);
+            let is_later = matches!(fault, Fault::Limited | Fault::Reloads | Fault::Budgets);
             let dice = if is_later { own } else { &mut dice };
             faults |= u32::from(dice.chance(often)) << fault as u32;
         }

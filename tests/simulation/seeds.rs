@@ -15,4 +15,7 @@ pub(crate) const GROUP: [(u64, &str); 9] = [
     (7_516_326, "a replay waited for events that waited for it"),
 ];
 
-pub(crate) const QUEUE: [(u64, &str); 0] = [];
+pub(crate) const QUEUE: [(u64, &str); 1] = [(
+    17_923,
+    "parked in the step in which its trigger went, a delivery was expected to wait though it was back",
+)];

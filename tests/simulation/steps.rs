@@ -74,6 +74,7 @@ impl World {
                     worker.known.insert((*partition, epoch, record.duty), under);
                 }
             }
+            Input::Spent { trigger, until } => worker.meter.spent(self.plan.trigger_of(*trigger), *until),
             Input::Revoked { partition, .. } => drop(worker.told.remove(partition)),
             Input::Attempted { delivery, report, .. } => {
                 worker.handed_over.remove(delivery);

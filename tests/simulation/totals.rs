@@ -73,6 +73,7 @@ totals! { GroupTotals {
     compactions: 50,
     full: 100,
     limited: 2_000,
+    spent: 200,
     billed_again: 100,
 } }
 
@@ -117,5 +118,6 @@ totals! { QueueTotals {
     letters_dropped: 50,
     full: 100,
     limited: 2_000,
+    spent: 200,
     billed_again: 100,
 } }

@@ -4,7 +4,7 @@
 // Each test binary uses what it needs of this.
 #![allow(dead_code, unreachable_pub)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -39,6 +39,8 @@ pub struct Server {
 #[derive(Debug, Default)]
 struct Shared {
     got: Mutex<Vec<Got>>,
+    /// How often each event came to a path.
+    times: Mutex<HashMap<(String, String), usize>>,
     waiting: AtomicUsize,
     connections: AtomicUsize,
 }
@@ -89,6 +91,17 @@ impl Server {
         self.shared.got.lock().unwrap().iter().filter(|got| got.path == path).cloned().collect()
     }
 
+    pub fn count(&self, path: &str) -> usize {
+        self.shared.got.lock().unwrap().iter().filter(|got| got.path == path).count()
+    }
+
+    /// How often each event came to this path, by its id.
+    pub fn times(&self, path: &str) -> BTreeMap<String, usize> {
+        let times = self.shared.times.lock().unwrap();
+        let own = times.iter().filter(|((at, _), _)| at == path);
+        own.map(|((_, id), times)| (id.clone(), *times)).collect()
+    }
+
     /// Requests that wait at `/gate`.
     pub fn waiting(&self) -> usize {
         self.shared.waiting.load(Ordering::SeqCst)
@@ -116,12 +129,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         let got = read(&mut stream, &mut room).await?;
         let (path, id) = (got.path.clone(), got.headers.get("ce-id").cloned().unwrap_or_default());
         let earlier = {
-            let mut all = shared.got.lock().unwrap();
-            let earlier =
-                all.iter().filter(|other| other.path == path && other.headers.get("ce-id") == Some(&id));
-            let earlier = earlier.count();
-            all.push(got);
-            earlier
+            let mut times = shared.times.lock().unwrap();
+            let times = times.entry((path.clone(), id.clone())).or_default();
+            *times += 1;
+            shared.got.lock().unwrap().push(got);
+            *times - 1
         };
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match parts[..] {
@@ -171,9 +183,30 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                 shared.waiting.fetch_sub(1, Ordering::SeqCst);
                 answer(&mut stream, "200", "", "").await?;
             }
+            // What is bad of it fails until the gate is open.
+            ["ill"] if id.starts_with("bad") && !*opened.borrow() => {
+                answer(&mut stream, "503", "", "").await?;
+            }
+            // All of it.
+            ["down"] if !*opened.borrow() => return None,
+            ["nap", most] => {
+                nap(&id, 0, most).await;
+                answer(&mut stream, "200", "", "").await?;
+            }
+            ["nap", least, most] => {
+                nap(&id, least.parse().unwrap(), most).await;
+                answer(&mut stream, "200", "", "").await?;
+            }
             _ => answer(&mut stream, "200", "", "").await?,
         }
     }
+}
+
+/// As long as the event's id says, of so many milliseconds at least and at most.
+async fn nap(id: &str, least: u64, most: &str) {
+    let spread = id.bytes().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
+    let most: u64 = most.parse().unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(least + spread % (most + 1 - least))).await;
 }
 
 const EVENT: &str = "ce-specversion: 1.0\r\nce-id: reply\r\nce-source: /far\r\nce-type: answered\r\ncontent-type: application/json\r\n";

@@ -30,9 +30,21 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    /// Of events.
     pub(crate) fn spans(&self) -> Vec<Span> {
+        self.spans_of("weir")
+    }
+
+    /// Of what the worker does itself.
+    pub(crate) fn doings(&self) -> Vec<Span> {
+        self.spans_of("weir.worker")
+    }
+
+    fn spans_of(&self, scope: &str) -> Vec<Span> {
         let resources = self.traces.iter().flat_map(|request| &request.resource_spans);
-        resources.flat_map(|of| &of.scope_spans).flat_map(|of| of.spans.clone()).collect()
+        let scopes = resources.flat_map(|of| &of.scope_spans);
+        let mine = scopes.filter(|of| of.scope.as_ref().is_some_and(|found| found.name == scope));
+        mine.flat_map(|of| of.spans.clone()).collect()
     }
 }
 

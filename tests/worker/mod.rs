@@ -11,4 +11,4 @@ pub mod running;
 
 pub use client::{Connection, Response};
 pub use home::Home;
-pub use running::{Ended, Running, eventually};
+pub use running::{Ended, Running, eventually, patience};

@@ -13,18 +13,21 @@ use serde_json::Value;
 use super::client::{Connection, Response};
 use super::home::{Home, lines};
 
-/// Only what hangs meets this.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Only what hangs meets this. `WEIR_PATIENCE` (seconds) is for what is meant to be long.
+pub fn patience() -> Duration {
+    Duration::from_secs(std::env::var("WEIR_PATIENCE").map_or(120, |text| text.parse().unwrap()))
+}
 
 /// Waits until `condition` holds, and panics with `what` if it never does.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let patience = patience();
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(value) = condition() {
             return value;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        assert!(Instant::now() < deadline, "{what}: not within {patience:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -143,6 +146,12 @@ impl Running {
     pub fn hangup(&self) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
         kill_process(pid, Signal::HUP).unwrap();
+    }
+
+    /// It does nothing any more, and its connections stand.
+    pub fn freeze(&self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
     }
 
     pub fn wait(mut self) -> Ended {

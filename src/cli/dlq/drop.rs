@@ -4,23 +4,25 @@ use std::io::{BufRead, IsTerminal};
 
 use clap::Args;
 
+use super::place::Of;
 use super::round::Round;
 use super::selection::Selection;
 use crate::cli::exit::{Failed, Outcome};
 use crate::cli::options::Options;
 use crate::cli::out::{plural, say};
-use crate::cli::stored::Stored;
 use crate::worker::errand::Deed;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is dropped is gone for good, with its event; its disk is given back. On a terminal it asks
+What is dropped is gone for good, with its event; its disk is given back. In a topic it stays until
+the topic's retention takes it, and no list or replay has it any more. On a terminal it asks
 first; elsewhere --yes must say that it is meant.
 
 Examples:
   weir dlq drop 3
   weir dlq drop --trigger shop/orders --reason guest --dry-run
   weir dlq drop --until 30d --yes
+  weir dlq drop --sink letters --cesql \"tenant = 'test'\" --yes
   weir dlq drop --all --yes")]
 pub struct Drop {
     /// Only say what would be dropped
@@ -30,6 +32,8 @@ pub struct Drop {
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
+    of: Of,
+    #[command(flatten)]
     selection: Selection,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
@@ -38,9 +42,9 @@ pub struct Drop {
 impl Drop {
     pub fn main(&self) -> Outcome {
         let filters = self.selection.filters()?;
-        let settings = self.options.settings()?;
-        let stored = Stored::to_change(&settings, None);
-        let Some(round) = Round::over(stored, filters, Deed::Drop, None)? else { return Ok(()) };
+        let settings = self.options.settings_with(&[self.of.map_host.setting()])?;
+        let place = self.of.to_change(&settings, false)?;
+        let Some(round) = Round::over(place, filters, Deed::Drop, None)? else { return Ok(()) };
         if self.dry_run {
             return round.print("drop", |_| Some("go for good".to_owned()));
         }

@@ -8,7 +8,7 @@ use clap::builder::{NonEmptyStringValueParser as NonEmpty, PossibleValuesParser}
 use crate::config::duration;
 use crate::dispatch::{Outcome, Reason};
 use crate::event::attributes::check_name;
-use crate::sink::letter_filter::Filter;
+use crate::sink::letter_filter::{Clause, Filter};
 use crate::time::unix_nanos;
 
 #[derive(Clone, Debug, Args)]
@@ -31,6 +31,9 @@ pub(super) struct Filters {
     /// Only events with this context attribute or extension; with several, all must hold. NAME= is any value
     #[arg(long, value_name = "NAME=VALUE", value_parser = attribute)]
     attribute: Vec<(String, String)>,
+    /// Only events that match this expression of CloudEvents SQL
+    #[arg(long, value_name = "EXPRESSION", value_parser = cesql)]
+    cesql: Option<Clause>,
     /// Only those that have been replayed no more than N times
     #[arg(long, value_name = "N")]
     max_replays: Option<u32>,
@@ -49,6 +52,7 @@ impl Filters {
             since: self.since,
             until: self.until,
             attributes: self.attribute.clone(),
+            cesql: self.cesql.clone(),
             replays: self.max_replays,
         }
     }
@@ -70,7 +74,7 @@ fn reasons() -> PossibleValuesParser {
 }
 
 /// Nanoseconds since 1970.
-fn time(text: &str) -> Result<u64, String> {
+pub(in super::super) fn time(text: &str) -> Result<u64, String> {
     let wrong = || "write a time like 2026-03-01T09:00:00Z, or how long ago it was: 2h, 30m, 7d".to_owned();
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return u64::try_from(time.as_nanosecond()).map_err(|_| "nothing failed before 1970".to_owned());
@@ -83,6 +87,10 @@ fn attribute(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
     check_name(name).map_err(|e| e.to_string())?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+fn cesql(text: &str) -> Result<Clause, String> {
+    Clause::try_from(text.to_owned())
 }
 
 #[cfg(test)]

@@ -3,20 +3,21 @@
 use clap::Args;
 
 use super::filters::Filters;
+use super::letter_id;
+use super::place::{Of, Place};
 use crate::cli::cost::Format;
 use crate::cli::exit::{Failed, Outcome};
 use crate::cli::options::Options;
 use crate::cli::out::{plural, print, say};
 use crate::cli::stored;
 use crate::cli::table::{Align, Table, age, one_line};
-use crate::config::Settings;
 use crate::sink::letter_filter::Filter;
 use crate::worker::letters::{DeadLetterLine, Letters, Tally};
-use crate::worker::query::Query;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-EVENT is the event's id, ID the dead letter's own: what show, replay and drop take.
+EVENT is the event's id, ID the dead letter's own: what show, replay and drop take. In
+a topic that is PARTITION/OFFSET.
 
 Examples:
   weir dlq list
@@ -35,8 +36,10 @@ pub struct List {
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
     /// Only this one, by its ID (repeatable)
-    #[arg(long, value_name = "ID", help_heading = "Filters")]
+    #[arg(long, value_name = "ID", help_heading = "Filters", value_parser = letter_id::parse)]
     id: Vec<u64>,
+    #[command(flatten)]
+    of: Of,
     #[command(flatten, next_help_heading = "Filters")]
     filters: Filters,
     #[command(flatten, next_help_heading = "Settings")]
@@ -50,12 +53,13 @@ const MESSAGE: usize = 100;
 
 impl List {
     pub fn main(&self) -> Outcome {
-        let settings = self.options.settings()?;
+        let settings = self.options.settings_with(&[self.of.map_host.setting()])?;
         let filter = self.filters.with(self.id.clone());
+        let mut place = self.of.open(&settings)?;
         if !self.count {
-            return list(&settings, filter, self.last, self.format);
+            return list(&mut place, filter, self.last, self.format);
         }
-        let text = stored::ask(&settings.data_dir, Query::DeadLetters(Letters::Tally { filter }))?;
+        let text = place.ask(Letters::Tally { filter })?;
         match self.format {
             Format::Json => print(text),
             Format::Table => stored::lines::<Tally>(&text)?
@@ -66,17 +70,16 @@ impl List {
 }
 
 /// Prints the last that match, and says how many there are.
-pub fn list(settings: &Settings, filter: Filter, last: u32, format: Format) -> Outcome {
+pub fn list(place: &mut Place, filter: Filter, last: u32, format: Format) -> Outcome {
     let all_mean = filter == Filter::default();
-    let query = Query::DeadLetters(Letters::List { filter, last: last as usize });
-    let text = stored::ask(&settings.data_dir, query)?;
+    let text = place.ask(Letters::List { filter, last: last as usize })?;
     let (letters, tally) = parts(&text)?;
     if format == Format::Json {
         return print(letters);
     }
     let shown = letters.lines().count() as u64;
     if shown > 0 {
-        print(table(&stored::lines(letters)?))?;
+        print(table(&stored::lines(letters)?, place.is_topic()))?;
     }
     let all = plural(tally.all, "dead letter");
     say(match (tally.all, tally.matching) {
@@ -99,7 +102,7 @@ fn parts(text: &str) -> Result<(&str, Tally), Failed> {
     Ok((letters, tally))
 }
 
-fn table(lines: &[DeadLetterLine]) -> Table {
+fn table(lines: &[DeadLetterLine], is_in_topic: bool) -> Table {
     let mut table = Table::new(&[
         ("ID", Align::Right),
         ("EVENT", Align::Left),
@@ -114,7 +117,7 @@ fn table(lines: &[DeadLetterLine]) -> Table {
     ]);
     for line in lines {
         table.row(vec![
-            line.id.to_string(),
+            letter_id::shown(line.id, is_in_topic),
             line.event_id.clone(),
             line.event_type.clone(),
             line.trigger.clone(),

@@ -1,16 +1,14 @@
 //! `weir dlq replay`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser as NonEmpty;
 
 use super::filters::full_name;
+use super::place::Of;
 use super::round::Round;
 use super::selection::Selection;
 use crate::cli::exit::{Failed, Outcome};
 use crate::cli::options::Options;
-use crate::cli::stored::Stored;
 use crate::worker::errand::Deed;
 
 #[derive(Debug, Args)]
@@ -19,11 +17,15 @@ The event goes to the trigger again, and to no other: with its id, source and pa
 the trigger's delivery settings, as a delivery of its own that costs anew. The dead letter goes; if
 the replay fails, too, there is a new one that counts it. Without a running worker the replays wait
 for the next start. Ctrl-C stops it; run it again for the rest.
+From a topic (--sink) they go to the worker of the data directory, some at a time: first they are on
+its disk, then committed as done. A crash between the two replays that batch again, with the same
+delivery and charge ids.
 
 Examples:
   weir dlq replay 3 4 7
   weir dlq replay --trigger process-payments --reason unreachable --dry-run
   weir dlq replay --trigger old-name --to new-name
+  weir dlq replay --sink letters --since 2h
   weir dlq replay --max-replays 0 --rate 50/s")]
 pub struct Replay {
     /// To this trigger instead of the one that failed
@@ -35,9 +37,8 @@ pub struct Replay {
     /// Only say what would be replayed
     #[arg(long)]
     dry_run: bool,
-    /// Without a running worker: files and directories with the triggers [default: the setting 'triggers']
-    #[arg(long = "in", value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    of: Of,
     #[command(flatten)]
     selection: Selection,
     #[command(flatten, next_help_heading = "Settings")]
@@ -47,15 +48,15 @@ pub struct Replay {
 impl Replay {
     pub fn main(&self) -> Outcome {
         let filters = self.selection.filters()?;
-        let settings = self.options.settings()?;
+        let settings = self.options.settings_with(&[self.of.map_host.setting()])?;
         let to = self.to.as_ref().map(|name| full_name(name));
-        let mut stored = Stored::to_change(&settings, Some(&self.paths));
-        let triggers = stored.triggers()?;
+        let mut place = self.of.to_change(&settings, true)?;
+        let triggers = place.triggers()?;
         if let Some(name) = &to {
             triggers.named(name).map_err(|error| Failed::error(format!("--to: {error}")))?;
         }
         let deed = Deed::Replay { to: to.clone() };
-        let Some(round) = Round::over(stored, filters, deed, self.rate)? else { return Ok(()) };
+        let Some(round) = Round::over(place, filters, deed, self.rate)? else { return Ok(()) };
         if self.dry_run {
             let goes = |trigger: &str| match &to {
                 Some(to) => Some(format!("go to {to}")),

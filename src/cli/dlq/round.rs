@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
+use super::place::Place;
 use crate::cli::bar::bar;
 use crate::cli::exit::{Failed, Outcome};
 use crate::cli::out::{plural, print, say};
-use crate::cli::stored::{self, Stored};
+use crate::cli::stored;
 use crate::cli::table::{Align, Table};
 use crate::sink::letter_filter::Filter;
 use crate::worker::errand::{Deed, Errand, Progress};
 use crate::worker::letters::{Kind, Letters, Tally};
-use crate::worker::query::Query;
 use crate::worker::shutdown::Signals;
 
 /// Letters that are moved with one write.
@@ -23,7 +23,7 @@ const AT_ONCE: usize = 256;
 const REASONS: usize = 5;
 
 pub(super) struct Round {
-    pub(super) stored: Stored,
+    pub(super) place: Place,
     pub(super) filters: Vec<Filter>,
     pub(super) deed: Deed,
     /// Letters a second at the most.
@@ -48,7 +48,7 @@ enum Ended {
 impl Round {
     /// Counts what is meant. `None`: nothing, and that has been said.
     pub(super) fn over(
-        mut stored: Stored,
+        mut place: Place,
         filters: Vec<Filter>,
         deed: Deed,
         rate: Option<u32>,
@@ -56,7 +56,7 @@ impl Round {
         let mut tally = Tally::default();
         let mut kinds: BTreeMap<(String, String), u64> = BTreeMap::new();
         for filter in &filters {
-            let text = stored.ask(Query::DeadLetters(Letters::Tally { filter: filter.clone() }))?;
+            let text = place.ask(Letters::Tally { filter: filter.clone() })?;
             for part in stored::lines::<Tally>(&text)? {
                 tally.all = part.all;
                 tally.end = tally.end.max(part.end);
@@ -80,7 +80,7 @@ impl Round {
             }
             _ => {}
         }
-        Ok((tally.matching > 0).then_some(Round { stored, filters, deed, rate, tally }))
+        Ok((tally.matching > 0).then_some(Round { place, filters, deed, rate, tally }))
     }
 
     /// What would be done. `goes` says where a trigger's letters would go, or nothing where they would stay.
@@ -143,7 +143,7 @@ impl Round {
             Ok(signals) => signals,
             Err(e) => return Ended::Failed(Failed::error(format!("signals can't be listened for: {e}"))),
         };
-        let Round { mut stored, filters, deed, rate, tally } = self;
+        let Round { mut place, filters, deed, rate, tally } = self;
         // Ten times a second, where a rate is said.
         let limit = rate.map_or(AT_ONCE, |rate| (rate as usize / 10).clamp(1, AT_ONCE));
         let began = Instant::now();
@@ -160,8 +160,8 @@ impl Round {
                 }
                 let asked = errand.clone();
                 let mut asking = tokio::task::spawn_blocking(move || {
-                    let answer = stored.run(&asked);
-                    (stored, answer)
+                    let answer = place.run(&asked);
+                    (place, answer)
                 });
                 let mut interrupted = false;
                 let answered = tokio::select! {
@@ -177,7 +177,7 @@ impl Round {
                 };
                 let answer = match answered {
                     Ok((back, answer)) => {
-                        stored = back;
+                        place = back;
                         answer
                     }
                     Err(e) => return Ended::Failed(Failed::error(format!("the request broke off: {e}"))),

@@ -3,13 +3,14 @@
 use clap::Args;
 
 use super::filters::Filters;
+use super::letter_id;
 use crate::cli::exit::Failed;
 use crate::sink::letter_filter::Filter;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Selection {
     /// The dead letters' IDs, as 'weir dlq list' has them
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = letter_id::parse)]
     ids: Vec<u64>,
     /// Every dead letter that there is
     #[arg(long)]

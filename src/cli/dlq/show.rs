@@ -5,6 +5,8 @@ use std::fmt::Write;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use clap::Args;
 
+use super::letter_id;
+use super::place::Of;
 use crate::cli::exit::{Failed, Outcome};
 use crate::cli::options::Options;
 use crate::cli::out::{plural, print};
@@ -13,7 +15,6 @@ use crate::cli::style::{FAINT, HEAD, PLAIN};
 use crate::cli::table::age;
 use crate::event::{Data, Event, structured};
 use crate::worker::letters::{DeadLetterLine, Letters};
-use crate::worker::query::Query;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -21,10 +22,14 @@ Examples:
   weir dlq show 3
   weir dlq show 3 --as-event | weir invoke payment --event -     does it still fail?
   weir dlq show 3 --as-event | weir publish --file -             as a new event, to all triggers
+  weir dlq show 2/17 --sink letters
   weir dlq show 3 --format json | jq .event.data")]
 pub struct Show {
     /// The dead letter's ID, as 'weir dlq list' has it
+    #[arg(value_parser = letter_id::parse)]
     id: u64,
+    #[command(flatten)]
+    of: Of,
     /// Print the event alone, as it came: a CloudEvent in JSON
     #[arg(long, conflicts_with = "format")]
     as_event: bool,
@@ -46,11 +51,12 @@ const DATA: usize = 4096;
 
 impl Show {
     pub fn main(&self) -> Outcome {
-        let settings = self.options.settings()?;
-        let query = Query::DeadLetters(Letters::One { id: self.id });
-        let text = stored::ask(&settings.data_dir, query)?;
+        let settings = self.options.settings_with(&[self.of.map_host.setting()])?;
+        let mut place = self.of.open(&settings)?;
+        let text = place.ask(Letters::One { id: self.id })?;
+        let name = letter_id::shown(self.id, place.is_topic());
         let Some(letter) = stored::lines::<DeadLetterLine>(&text)?.pop() else {
-            return Err(Failed::error(format!("there is no dead letter {}", self.id))
+            return Err(Failed::error(format!("there is no dead letter {name}"))
                 .help("'weir dlq list' shows which there are; it may have been replayed or dropped"));
         };
         let json = letter.event.as_ref().map(|event| event.get()).unwrap_or_default();
@@ -59,15 +65,15 @@ impl Show {
             Form::Json => print(text),
             Form::Text => {
                 let event = structured::decode(json.as_bytes())
-                    .map_err(|e| Failed::error(format!("the event of dead letter {}: {e}", self.id)))?;
-                print(described(&letter, &event))
+                    .map_err(|e| Failed::error(format!("the event of dead letter {name}: {e}")))?;
+                print(described(&name, &letter, &event))
             }
         }
     }
 }
 
-fn described(letter: &DeadLetterLine, event: &Event<'_>) -> String {
-    let mut text = format!("{HEAD}dead letter {}{PLAIN}\n", letter.id);
+fn described(name: &str, letter: &DeadLetterLine, event: &Event<'_>) -> String {
+    let mut text = format!("{HEAD}dead letter {name}{PLAIN}\n");
     let outcome = format!("{} ({})", letter.outcome, letter.reason);
     let ended = i128::from(letter.ended_unix_ns);
     let ended = jiff::Timestamp::from_nanosecond(ended).map_or_else(|e| e.to_string(), |t| format!("{t:.3}"));

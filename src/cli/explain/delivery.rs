@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{Route, full};
-use crate::config::{Config, DeadLetterTo, Format, SaidBy, Sending, Subscriber, as_iso};
+use crate::config::{Budget, Config, DeadLetterTo, Format, SaidBy, Sending, Subscriber, as_iso};
 use crate::dispatch::{Backoff, Flow, Order};
 use crate::event::Event;
 
@@ -55,9 +55,13 @@ pub(super) fn rows(route: &Route<'_>, config: &Config) -> Vec<Row> {
         rows.extend(after);
         rows.push(Row::new("format", format, origins.format));
     }
-    let Flow { concurrency, rate } = policy.flow;
+    let Flow { concurrency, rate, .. } = policy.flow;
     rows.extend(concurrency.map(|most| Row::new("max-concurrency-per-worker", most, SaidBy::Trigger)));
     rows.extend(rate.map(|rate| Row::new("rate-limit-per-worker", rate.to_string(), SaidBy::Trigger)));
+    if let Some(Budget { limit, policy }) = route.trigger.budget {
+        rows.push(Row::new("budget-per-worker", format!("{limit}/day"), SaidBy::Trigger));
+        rows.push(Row::new("budget-policy", policy.as_str(), SaidBy::Trigger));
+    }
     rows
 }
 
@@ -69,6 +73,11 @@ fn dead_letter(route: &Route<'_>, config: &Config) -> (Json, String) {
             let forward = config.forwards.iter().find(|forward| forward.broker == uid);
             let to = forward.map(|forward| forward.subscriber_name(config)).unwrap_or_default();
             (json!({ "subscriber": to }), to)
+        }
+        DeadLetterTo::Sink(uid) => {
+            let sink = config.sinks.iter().find(|sink| sink.uid == uid);
+            let sink = sink.map(|sink| format!("{}/{}", sink.namespace, sink.name)).unwrap_or_default();
+            (json!({ "kafkaSink": sink }), format!("KafkaSink {sink}"))
         }
         DeadLetterTo::Broker(uid) => {
             let broker = config.brokers.iter().find(|broker| broker.uid == uid);

@@ -1,5 +1,6 @@
 //! `weir tap`.
 
+mod jetstream;
 mod place;
 mod shown;
 
@@ -9,15 +10,18 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
+use serde_json::json;
 
 use super::documents;
 use super::exit::{Failed, Outcome};
 use super::interrupt;
-use super::options::{Options, refuse};
+use super::options::{MapHost, Options, refuse};
 use super::out::{print, say};
-use crate::config::{Config, KafkaSource, Reads, Source, SourceSink};
+use crate::client::kafka;
+use crate::config::{Config, KafkaSource, Reads, Settings, Source, SourceSink};
 use crate::source::kafka::{Reading, Record, client};
 use crate::trigger::{Memo, Routes};
+use jetstream::Tapped;
 use place::{From, Places};
 use shown::Shown;
 
@@ -25,6 +29,7 @@ use shown::Shown;
 #[command(after_help = "\
 Joins no consumer group, commits nothing, runs nothing: others notice nothing of it. Without --from or --last the last
 10 records of each partition are shown. It ends where the topics ended when it began; with --follow it goes on.
+Of a NatsSource the messages of its subjects are shown, by their sequence; no consumer is made and nothing is acknowledged.
 
 Examples:
   weir tap orders
@@ -32,14 +37,14 @@ Examples:
   weir tap shop/orders --from 2026-11-21T12:00:00Z --format json | jq .event.type
   weir tap orders --last 0 --follow")]
 pub struct Tap {
-    /// The KafkaSource: its name, or namespace/name
+    /// The KafkaSource or NatsSource: its name, or namespace/name
     source: String,
     /// Files and directories of documents [default: the setting 'triggers']
     paths: Vec<PathBuf>,
-    /// Where to begin: earliest, an offset, or a time (2026-11-21T12:00:00Z)
+    /// Where to begin: earliest, an offset (of a stream, a sequence), or a time (2026-11-21T12:00:00Z)
     #[arg(long, value_name = "PLACE", conflicts_with = "last")]
     from: Option<From>,
-    /// So many records of each partition before its end
+    /// So many records of each partition, or of the stream, before its end
     #[arg(long, value_name = "N")]
     last: Option<u32>,
     /// End after so many records
@@ -51,6 +56,8 @@ pub struct Tap {
     /// A line a record for people, JSON lines for programs
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    #[command(flatten)]
+    map_host: MapHost,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
 }
@@ -70,12 +77,38 @@ const LAST: u32 = 10;
 
 impl Tap {
     pub fn main(&self) -> Outcome {
-        let (settings, of_settings) = self.options.load(&[])?;
+        let (settings, of_settings) = self.options.load(&[self.map_host.setting()])?;
         refuse(&of_settings)?;
         let loaded = documents::load(&self.paths, &settings);
         refuse(&loaded.diagnostics)?;
         let config = loaded.config.unwrap_or_default();
-        let (source, kafka) = find(&config, &self.source)?;
+        let source = find(&config, &self.source)?;
+        let seen = Seen::of(&config, source);
+        interrupt::listen()?;
+        let shown = match &source.reads {
+            Reads::Kafka(kafka) => self.kafka(source, kafka, (&seen, &settings))?,
+            Reads::Nats(nats) => Tapped { source, nats, seen }.show(self, &settings)?,
+        };
+        if shown == 0 {
+            say("no record stands there\n");
+        }
+        Ok(())
+    }
+
+    fn from(&self) -> From {
+        match (&self.from, self.last) {
+            (Some(from), _) => from.clone(),
+            (None, last) => From::Last(last.unwrap_or(LAST).into()),
+        }
+    }
+
+    /// How many were shown.
+    fn kafka(
+        &self,
+        source: &Source,
+        kafka: &KafkaSource,
+        (seen, settings): (&Seen<'_>, &Settings),
+    ) -> Result<u64, Failed> {
         let resolve = |secret: &crate::config::SecretRef| {
             secret.resolve(&settings.secrets_dir, &|name| std::env::var(name).ok())
         };
@@ -87,22 +120,22 @@ impl Tap {
         client.set("auto.offset.reset", "earliest");
         // What the client has to say of a broker that is not there is said by us, once.
         client.set("log_level", "2");
-        let consumer: BaseConsumer =
-            client.create().map_err(|e| Failed::error(format!("the Kafka client can't be made: {e}")))?;
-        let from = match (&self.from, self.last) {
-            (Some(from), _) => from.clone(),
-            (None, last) => From::Last(last.unwrap_or(LAST).into()),
-        };
-        let places = Places::find(&consumer, &kafka.topics, &from, PATIENCE)
+        let consumer: BaseConsumer = kafka::make(&client, |config| config.create())
+            .map_err(|e| Failed::error(format!("the Kafka client can't be made: {e}")))?;
+        let places = Places::find(&consumer, &kafka.topics, &self.from(), PATIENCE)
             .map_err(|reason| unreachable_or(&reason, kafka))?;
         consumer
             .assign(&places.begin)
             .map_err(|e| Failed::error(format!("the partitions can't be read: {e}")))?;
-        interrupt::listen()?;
-        self.show(&consumer, places, &Seen::of(&config, source, kafka))
+        self.show(&consumer, places, (&Reading::of(source, kafka), seen))
     }
 
-    fn show(&self, consumer: &BaseConsumer, mut places: Places, seen: &Seen<'_>) -> Outcome {
+    fn show(
+        &self,
+        consumer: &BaseConsumer,
+        mut places: Places,
+        (reading, seen): (&Reading, &Seen<'_>),
+    ) -> Result<u64, Failed> {
         let mut shown = 0;
         let mut memo = Memo::default();
         let quiet = Instant::now();
@@ -122,6 +155,11 @@ impl Tap {
                     continue;
                 }
                 Some(Ok(message)) => message,
+                Some(Err(error))
+                    if kafka::is_of_a_connection(&error) && (self.follow || quiet.elapsed() <= PATIENCE) =>
+                {
+                    continue;
+                }
                 Some(Err(error)) => return Err(Failed::error(format!("reading failed: {error}"))),
             };
             if !places.pass(message.topic(), message.partition(), message.offset()) && !self.follow {
@@ -129,28 +167,27 @@ impl Tap {
             }
             shown += 1;
             let record = record(&message);
-            let event = seen.reading.event(&record);
+            let event = reading.event(&record);
             let routes = event.as_ref().map(|event| seen.routes(event, &mut memo)).unwrap_or_default();
-            let shown = Shown { record: &record, event: &event, routes: &routes };
-            match self.format {
-                Format::Text => print(shown.text())?,
-                Format::Json => print(format_args!("{}\n", shown.json()))?,
-            }
+            let Record { topic, partition, offset, timestamp, .. } = &record;
+            let place = format!("{topic}[{partition}]@{offset}");
+            let whole =
+                json!({"topic": topic, "partition": partition, "offset": offset, "timestamp_ms": timestamp});
+            self.print(&Shown { place, whole, event: &event, routes: &routes })?;
         }
-        if shown == 0 {
-            say("no record stands there\n");
+        Ok(shown)
+    }
+
+    fn print(&self, shown: &Shown<'_, '_>) -> Outcome {
+        match self.format {
+            Format::Text => print(shown.text()),
+            Format::Json => print(format_args!("{}\n", shown.json())),
         }
-        Ok(())
     }
 }
 
 /// What each record is looked at with.
-struct Seen<'c> {
-    reading: Reading,
-    to: To<'c>,
-}
-
-enum To<'c> {
+enum Seen<'c> {
     Broker {
         routes: Routes,
         names: Vec<String>,
@@ -161,24 +198,21 @@ enum To<'c> {
 }
 
 impl<'c> Seen<'c> {
-    fn of(config: &'c Config, source: &'c Source, kafka: &KafkaSource) -> Seen<'c> {
-        let reading =
-            Reading::new(&source.namespace, &source.name, kafka.key_type, source.extensions.clone());
-        let to = match &source.sink {
-            SourceSink::Broker { broker, .. } => To::Broker {
+    fn of(config: &'c Config, source: &'c Source) -> Seen<'c> {
+        match &source.sink {
+            SourceSink::Broker { broker, .. } => Seen::Broker {
                 routes: Routes::new(config.triggers.iter().map(|t| (t.broker, t.criteria()))),
                 names: config.triggers.iter().map(|t| format!("{}/{}", t.namespace, t.name)).collect(),
                 broker: *broker,
             },
-            _ => To::Subscriber("its sink"),
-        };
-        Seen { reading, to }
+            _ => Seen::Subscriber("its sink"),
+        }
     }
 
     fn routes(&self, event: &crate::event::Event<'_>, memo: &mut Memo) -> Vec<&str> {
-        match &self.to {
-            To::Subscriber(name) => vec![name],
-            To::Broker { routes, names, broker } => {
+        match self {
+            Seen::Subscriber(name) => vec![name],
+            Seen::Broker { routes, names, broker } => {
                 let mut matched = Vec::new();
                 routes.matching(*broker, event, memo, &mut matched);
                 matched.into_iter().map(|trigger| names[trigger as usize].as_str()).collect()
@@ -187,18 +221,14 @@ impl<'c> Seen<'c> {
     }
 }
 
-fn find<'c>(config: &'c Config, wanted: &str) -> Result<(&'c Source, &'c KafkaSource), Failed> {
+pub(super) fn find<'c>(config: &'c Config, wanted: &str) -> Result<&'c Source, Failed> {
     let (namespace, name) = wanted.split_once('/').unwrap_or(("default", wanted));
-    let kafka = |source: &'c Source| match &source.reads {
-        Reads::Kafka(kafka) => Some((source, kafka)),
-        Reads::Nats(_) => None,
-    };
-    let all = || config.sources.iter().filter_map(kafka);
-    let found = all().find(|(source, _)| source.namespace == namespace && source.name == name);
+    let all = &config.sources;
+    let found = all.iter().find(|source| source.namespace == namespace && source.name == name);
     found.ok_or_else(|| {
         let known: Vec<_> =
-            all().map(|(source, _)| format!("{}/{}", source.namespace, source.name)).collect();
-        let failed = Failed::usage(format!("there is no KafkaSource {namespace}/{name}"));
+            all.iter().map(|source| format!("{}/{}", source.namespace, source.name)).collect();
+        let failed = Failed::usage(format!("there is no KafkaSource or NatsSource {namespace}/{name}"));
         match known.is_empty() {
             true => failed,
             false => failed.help(format!("there is {}", known.join(", "))),
@@ -211,7 +241,7 @@ fn unreachable_or(reason: &str, kafka: &KafkaSource) -> Failed {
     Failed::error(reason).help(format!("the document's bootstrapServers are {}", servers.join(", ")))
 }
 
-fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
+pub(super) fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
     let headers = message.headers().map(|headers| headers.iter().map(|h| (h.key, h.value)).collect());
     Record {
         topic: message.topic(),

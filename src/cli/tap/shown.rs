@@ -1,22 +1,23 @@
-//! A record as it is shown: where it stands, the event that it is, the triggers that it meets.
+//! A record, or a message, as it is shown: where it stands, the event that it is, the triggers that it meets.
 
 use std::fmt::Write;
 
 use serde_json::{Value as Json, json};
 
 use crate::event::{Event, Invalid, structured};
-use crate::source::kafka::Record;
 
 pub(super) struct Shown<'s, 'r> {
-    pub(super) record: &'s Record<'r>,
+    /// For people.
+    pub(super) place: String,
+    /// The same for programs, to which the event is added.
+    pub(super) whole: Json,
     pub(super) event: &'s Result<Event<'r>, Invalid>,
     pub(super) routes: &'s [&'s str],
 }
 
 impl Shown<'_, '_> {
     pub(super) fn text(&self) -> String {
-        let Record { topic, partition, offset, .. } = self.record;
-        let mut text = format!("{topic}[{partition}]@{offset}  ");
+        let mut text = format!("{}  ", self.place);
         let event = match self.event {
             Ok(event) => event,
             Err(invalid) => {
@@ -37,9 +38,7 @@ impl Shown<'_, '_> {
     }
 
     pub(super) fn json(&self) -> Json {
-        let Record { topic, partition, offset, timestamp, .. } = self.record;
-        let mut shown =
-            json!({"topic": topic, "partition": partition, "offset": offset, "timestamp_ms": timestamp});
+        let mut shown = self.whole.clone();
         match self.event {
             Ok(event) => {
                 let mut whole = Vec::new();

@@ -26,7 +26,7 @@ impl Link<'_> {
         };
         let trust = match &to {
             Subscriber::Http(endpoint) => endpoint.ca_certs.as_deref(),
-            Subscriber::Function(_) => None,
+            Subscriber::Function(_) | Subscriber::Nobody(_) => None,
         };
         // Two that are trusted otherwise are two.
         let trust =
@@ -50,6 +50,9 @@ impl Link<'_> {
             sending: Sending::default(),
             dead_letter: DeadLetterTo::Store,
             labels: Default::default(),
+            tenant: None,
+            budget: None,
+            cost_on_replies: false,
             origins: Origins::all(SaidBy::Default),
             place: format!("{}:{}", document.place.text.name, document.place.span.line),
         });

@@ -3,17 +3,20 @@
 use crate::event::Uid;
 
 use super::super::billing_sink::{self, To as UsageDraft};
-use super::super::delivery::Delivery;
-use super::super::diagnostic::Severity;
+use super::super::delivery::{Delivery, Sending};
+use super::super::diagnostic::{Code, Severity};
 use super::super::document::{Document, Draft};
+use super::super::nats_source::NO_ORDER;
 use super::super::reference::Named;
-use super::super::source::{self, To};
+use super::super::source::{self, To, Unrouted};
 use super::super::spelling::{listed, nearest};
 use super::super::{
     BillingSink, DeadLetterTo, KafkaSource, NatsSource, Reads, Sink, Source, SourceSink, Subscriber, UsageTo,
     Writes,
 };
+use super::of_source::{UNDECODABLE, UNROUTED};
 use super::{Link, subscriber};
+use crate::dispatch::{Order, Policy, Reason, Unmet};
 
 fn uid(document: &Document) -> Uid {
     Uid::of_document(&document.namespace, document.kind(), &document.name)
@@ -32,10 +35,26 @@ pub(super) fn sink(document: &Document) -> Option<Sink> {
 
 impl Link<'_> {
     pub(super) fn source(&mut self, document: &Document, draft: &source::Draft) -> Option<Source> {
-        let sink = match draft.sink.as_ref()? {
+        let (sink, dead_letter) = match draft.sink.as_ref()? {
             To::Broker(named) => {
-                let (broker, _) = self.broker(named)?;
-                SourceSink::Broker { broker, unrouted: draft.unrouted }
+                let (broker, of) = self.broker(named)?;
+                // Of what is no event; the source's own word comes first.
+                let own = draft.delivery.dead_letter.as_ref().map(|sink| (sink, document));
+                let of_broker = || of.and_then(|of| Some((of.delivery.dead_letter.as_ref()?, of.document)));
+                let said = own.or_else(of_broker);
+                let dead_letter = match said {
+                    Some((sink, document)) => self.dead_letters(sink, document)?,
+                    None => DeadLetterTo::Store,
+                };
+                let unrouted = match draft.unrouted {
+                    Unrouted::Commit => None,
+                    Unrouted::Pause => Some(Unmet::Wait),
+                    Unrouted::DeadLetter => {
+                        let nobody = nobody(Reason::Unrouted);
+                        Some(Unmet::Take(self.of_source(document, UNROUTED, nobody, dead_letter)))
+                    }
+                };
+                (SourceSink::Broker { broker, unrouted }, dead_letter)
             }
             To::Subscriber(subscriber) => {
                 let to = self.subscriber(subscriber);
@@ -50,9 +69,11 @@ impl Link<'_> {
                 let (policy, sending) =
                     (draft.delivery.policy(&nothing, draft.order), draft.delivery.sending(&nothing));
                 let policy = subscriber::policy(policy, to.as_ref()?);
-                SourceSink::Subscriber { subscriber: to?, policy, sending, dead_letter }
+                let broker = self.of_source(document, "", (to?, policy, sending), dead_letter);
+                (SourceSink::Subscriber { broker }, dead_letter)
             }
         };
+        let undecodable = self.of_source(document, UNDECODABLE, nobody(Reason::Undecodable), dead_letter);
         Some(Source {
             uid: uid(document),
             namespace: document.namespace.clone(),
@@ -60,6 +81,7 @@ impl Link<'_> {
             reads: draft.reads.clone()?,
             extensions: draft.extensions.clone(),
             sink,
+            undecodable,
         })
     }
 
@@ -81,7 +103,12 @@ impl Link<'_> {
             batch: draft.batch,
             interval: draft.interval,
             subjects: draft.subjects.clone(),
+            rollup: draft.rollup,
         })
+    }
+
+    pub(super) fn sink_uid(&mut self, kind: &'static str, named: &Named) -> Option<Uid> {
+        self.sink(kind, named).map(|index| uid(self.sinks[index]))
     }
 
     fn sink(&mut self, kind: &'static str, named: &Named) -> Option<usize> {
@@ -96,6 +123,27 @@ impl Link<'_> {
             self.missing(named, kind, near, otherwise);
         }
         found
+    }
+
+    /// A trigger that asks for an order of events that come in none.
+    pub(super) fn refuse_order(&mut self, documents: &[Document], sources: &[Source]) {
+        for document in documents {
+            let Draft::Trigger(Some(draft)) = &document.draft else { continue };
+            let Some(order @ (Order::Key | Order::Ordered)) = draft.order else { continue };
+            let Some((broker, _)) = draft.broker.as_ref().and_then(|named| self.broker(named)) else {
+                continue;
+            };
+            let is_of =
+                |source: &&Source| matches!(source.reads, Reads::Nats(_)) && source.sink.broker() == broker;
+            let Some(source) = sources.iter().find(is_of) else { continue };
+            let order = if order == Order::Key { "key" } else { "ordered" };
+            let (why, help) = NO_ORDER;
+            let message = format!(
+                "the Trigger '{}' asks for the order '{order}' of what the NatsSource '{}' brings to its broker: {why}",
+                document.name, source.name
+            );
+            self.diagnostics.at(Severity::Error, &document.place, message).code(Code::UNSUPPORTED).help(help);
+        }
     }
 
     /// Two sources that are one consumer to the broker: each would be given some of the events.
@@ -120,6 +168,11 @@ impl Link<'_> {
                 .help("each would be given some of the events: let one of them have another");
         }
     }
+}
+
+/// Whatever comes is a dead letter, of that reason.
+fn nobody(reason: Reason) -> (Subscriber, Policy, Sending) {
+    (Subscriber::Nobody(reason), Policy { retry: 0, ..Policy::default() }, Sending::default())
 }
 
 fn shares(one: &Reads, other: &Reads) -> bool {

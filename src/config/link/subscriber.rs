@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::budget::{Amount, Budget};
 use super::super::delivery::{DeadLetters, Delivery};
 use super::super::diagnostic::{Code, Severity};
 use super::super::document::Document;
@@ -79,10 +80,20 @@ impl Link<'_> {
         }
     }
 
+    /// Nobody has said what a call over HTTP costs.
+    pub(super) fn warn_of_free(&mut self, document: &Document, budget: Option<Budget>) {
+        if let Some(Budget { limit: Amount::Money(_), .. }) = budget {
+            let message = "its budget is never used up: calls over HTTP have no price";
+            let help = "write how long they may take, as weir.dev/budget-per-worker: 600000ms/day";
+            self.diagnostics.at(Severity::Warning, &document.place, message).help(help);
+        }
+    }
+
     /// `document` says it.
     pub(super) fn dead_letters(&mut self, sink: &DeadLetters, document: &Document) -> Option<DeadLetterTo> {
         match sink {
             DeadLetters::Broker(named) => Some(DeadLetterTo::Broker(self.broker(named)?.0)),
+            DeadLetters::Sink(kind, named) => Some(DeadLetterTo::Sink(self.sink_uid(kind, named)?)),
             DeadLetters::Subscriber(draft) => {
                 let subscriber = self.subscriber(draft)?;
                 Some(DeadLetterTo::Forward(self.forward(subscriber, draft, document)))

@@ -3,6 +3,7 @@
 //! said elsewhere.
 
 mod allow;
+mod backing;
 mod dead_letter;
 mod duplicate;
 mod function;
@@ -35,10 +36,11 @@ pub struct Lint {
 }
 
 /// What may be silenced. A name that was published stays.
-pub const ALL: [Lint; 11] = [
+pub const ALL: [Lint; 12] = [
     unreachable::LINT,
     duplicate::LINT,
     missing::LINT,
+    backing::LINT,
     dead_letter::LINT,
     timeout::LINT,
     retries::UNCAPPED,
@@ -91,6 +93,7 @@ pub(super) fn warn(trees: &Trees, config: &Config, diagnostics: &mut Diagnostics
     }
     if !mistakes {
         duplicate::check(&sites, config, findings);
+        backing::check(&sites, config, findings);
     }
 }
 

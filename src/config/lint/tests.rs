@@ -231,3 +231,40 @@ fn what_is_allowed_must_be_a_lint() {
     let loaded = load(&trigger("t", "", "weir.dev/allow: 5"));
     assert_eq!(loaded.diagnostics.sorted().len(), 1, "{}", loaded.diagnostics);
 }
+
+#[test]
+fn a_backing_that_nothing_reads() {
+    let sink = "apiVersion: eventing.knative.dev/v1alpha1
+kind: KafkaSink
+metadata: {name: orders}
+spec: {topic: orders, bootstrapServers: ['a:9092', 'b:9092']}
+---
+apiVersion: eventing.knative.dev/v1
+kind: Broker
+metadata: {name: orders, annotations: {weir.dev/backing: KafkaSink/orders, weir.dev/allow: ALLOWED}}
+---
+";
+    let source = |topic: &str, server: &str, broker: &str| {
+        format!(
+            "apiVersion: sources.knative.dev/v1
+kind: KafkaSource
+metadata: {{name: orders}}
+spec:
+  topics: [{topic}]
+  bootstrapServers: ['{server}']
+  initialOffset: earliest
+  sink: {{ref: {{apiVersion: eventing.knative.dev/v1, kind: Broker, name: {broker}}}}}
+"
+        )
+    };
+    let plain = sink.replace(", weir.dev/allow: ALLOWED", "");
+    let found = ["10:58 backing-not-read"];
+    assert_eq!(lints(&plain), found);
+    assert_eq!(lints(&format!("{plain}{}", source("orders", "b:9092", "orders"))), [""; 0]);
+    for other in
+        [("other", "b:9092", "orders"), ("orders", "c:9092", "orders"), ("orders", "b:9092", "default")]
+    {
+        assert_eq!(lints(&format!("{plain}{}", source(other.0, other.1, other.2))), found, "{other:?}");
+    }
+    assert_eq!(lints(&sink.replace("ALLOWED", "backing-not-read")), [""; 0]);
+}

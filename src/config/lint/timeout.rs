@@ -25,7 +25,7 @@ pub(super) fn check(
         Subscriber::Function(_) => {
             ("function.timeout", " (in a cluster that holds; here function.timeout does)")
         }
-        Subscriber::Http(_) => ("deliver.timeout", ""),
+        Subscriber::Http(_) | Subscriber::Nobody(_) => ("deliver.timeout", ""),
     };
     let message = format!(
         "the Trigger '{}' has no timeout: a call may take as long as {setting} lets it here, and in a cluster as long as its \

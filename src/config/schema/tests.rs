@@ -110,7 +110,7 @@ impl Reader {
     }
 }
 
-/// What no schema can know: files, the language of expressions, how long a year is, what overlaps, what was meant.
+/// What no schema can know: files, the language of expressions, how long a year is, what overlaps, what a broker keeps, what was meant.
 fn unknowable(error: &str) -> bool {
     let parts = [
         "does not exist",
@@ -126,6 +126,9 @@ fn unknowable(error: &str) -> bool {
         ".cesql: ",
         ".sql: ",
         "weir.dev/data-filter: ",
+        "weir.dev/map: ",
+        "weir.dev/initial-offset: ",
+        "' can't be kept: ",
         "longer than 100 years",
         " overlap, which NATS does not take",
         "unknown kind",
@@ -135,6 +138,8 @@ fn unknowable(error: &str) -> bool {
         ".uri is absolute, and a 'ref' stands beside it",
         ".uri is a path, and there is no 'ref' to have it",
         "is no URL that can be called",
+        "is no day and no time after 1970",
+        "it does not begin after the one before it",
     ];
     // A pattern says how an amount is written, not how much it is.
     let amounts = ["timeout", "memory", "maxOutput", "instances.idle", "log.bytes"];

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::super::detour::Detour;
 use super::super::reach::{Destination, Network};
 use super::super::services::Services;
 use super::value::{Value, Wrong};
@@ -40,6 +41,26 @@ impl Value for Vec<Destination> {
         // A host may be called `true`.
         schema["type"] = json!(["array", "string", "boolean"]);
         schema
+    }
+}
+
+impl Value for Vec<Detour> {
+    const KIND: &'static str = "list of hosts and where they lead";
+    const LIST: bool = true;
+
+    fn parse(text: &str) -> Result<Vec<Detour>, Wrong> {
+        items(
+            text,
+            "write a name, with a port or without, and where it leads: kafka.prod:9092=127.0.0.1:19092",
+        )
+    }
+
+    fn show(&self) -> String {
+        shown(self)
+    }
+
+    fn schema(_least: &str, _most: &str) -> Json {
+        list("[^,= ]+=[^,= ]+")
     }
 }
 

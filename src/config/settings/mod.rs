@@ -8,7 +8,7 @@ mod page;
 mod value;
 
 pub use layers::load_settings;
-pub use otlp::{Endpoint, Ratio};
+pub use otlp::{OtlpEndpoint, Ratio};
 pub use page::documentation;
 pub use value::{Bytes, HttpMode, LogFormat, LogLevel, Names, OtlpProtocol, SecretRefs};
 
@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::detour::Detour;
 use super::reach::{Destination, Network};
 use super::secret::SecretRef;
 use super::select::Selector;
@@ -134,6 +135,8 @@ macro_rules! settings {
 
 settings! {
     data_dir: PathBuf = "data.dir", "data", ""..="", "where the queue, the journal and the dead letters are kept";
+    data_durable: bool = "data.durable", "true", ""..="",
+        "whether that disk outlives the worker; false: nothing settles before billing has what it cost, and what would be kept there alone is refused at the start";
     data_min_free: Bytes = "data.min-free", "64MiB", ""..="", "free disk space below which no events are taken in";
     http_address: SocketAddr = "http.address", "127.0.0.1:8080", ""..="", "where events are posted to";
     http_mode: HttpMode = "http.mode", "stored", ""..="",
@@ -158,6 +161,8 @@ settings! {
     http_oidc_audience: Option<String> = "http.oidc.audience", "", ""..="", "whom those tokens must be for: their `aud`";
     http_oidc_jwks: Option<String> = "http.oidc.jwks", "", ""..="",
         "the issuer's keys: a file, read anew when it changes, or an https URL";
+    http_oidc_ca: Option<PathBuf> = "http.oidc.ca", "", ""..="",
+        "who signs the certificate of that URL, a PEM file, beside the system's authorities; read at the start";
     http_tls_certificate: Option<PathBuf> = "http.tls.certificate", "", ""..="",
         "the listener's certificate with its chain, a PEM file: TLS then; read anew when it changes";
     http_tls_key: Option<PathBuf> = "http.tls.key", "", ""..="", "the certificate's private key, a PEM file";
@@ -208,9 +213,18 @@ settings! {
         "networks where none are sent, whatever the name: by default link-local addresses and where clouds tell secrets";
     services: Services = "services", "", ""..="",
         "what stands for Services that no Function serves: a URL, or a Function's name";
-    drain_timeout: Duration = "drain.timeout", "25s", "0s"..="24h", "how long a stop waits for what is in flight";
+    kafka_session_timeout: Duration = "kafka.session-timeout", "45s", "1s"..="30m",
+        "how long a group waits for a worker that is not heard of before others have its partitions";
+    kafka_instance_id: Option<String> = "kafka.instance-id", "", ""..="",
+        "makes the worker a static member of its groups: one that comes back within the session timeout finds its partitions";
+    kafka_map_hosts: Vec<Detour> = "kafka.map-hosts", "", ""..="",
+        "where names of brokers lead, in documents and in what brokers say of each other: `kafka.prod:9092=127.0.0.1:19092`";
+    drain_timeout: Duration = "drain.timeout", "25s", "0s"..="24h",
+        "how long a stop waits for what is in flight, and a partition that is to be given back for what has begun of it";
     queue_max_bytes: Bytes = "queue.max-bytes", "4GiB", "1MiB"..="1024TiB", "the queue's room on disk";
-    journal_max_bytes: Bytes = "journal.max-bytes", "8GiB", "1MiB"..="1024TiB", "the journal's room on disk";
+    journal_max_bytes: Bytes = "journal.max-bytes", "8GiB", "1MiB"..="1024TiB", "the journal's room on disk. With a BillingSink no events are taken in where it is full of what has not been shipped; without one its oldest volume is dropped";
+    journal_keep: Bytes = "journal.keep", "64MiB", "0B"..="1024TiB",
+        "of what has been shipped to every BillingSink, so much is kept for `weir cost` and `weir journal`";
     function_cache: PathBuf = "function.cache", "<data.dir>/aot", ""..="", "where compiled functions are kept";
     function_cache_max_bytes: Bytes = "function.cache-max-bytes", "1GiB", "1MiB"..="1024TiB",
         "room for compiled functions on disk; what was not used for longest is removed first";
@@ -227,7 +241,7 @@ settings! {
         "how long an instance that had no event is kept, where more are there than its function wants at least";
     log_level: LogLevel = "log.level", "info", ""..="", "the least grave lines that are logged";
     log_format: LogFormat = "log.format", "auto", ""..="", "text for people, json for machines; auto: by the terminal";
-    telemetry_otlp_endpoint: Endpoint = "telemetry.otlp.endpoint", "", ""..="",
+    telemetry_otlp_endpoint: OtlpEndpoint = "telemetry.otlp.endpoint", "", ""..="",
         "where spans and metrics are sent to, by OTLP; nothing: nowhere, and nothing is traced";
     telemetry_otlp_protocol: OtlpProtocol = "telemetry.otlp.protocol", "grpc", ""..="",
         "how: http posts protobuf to <endpoint>/v1/traces and /v1/metrics";

@@ -6,14 +6,14 @@ use super::value::{Value, Wrong};
 
 /// The base of a receiver of OTLP; `None`: there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Endpoint(pub Option<String>);
+pub struct OtlpEndpoint(pub Option<String>);
 
-impl Value for Endpoint {
+impl Value for OtlpEndpoint {
     const KIND: &'static str = "URL";
 
-    fn parse(text: &str) -> Result<Endpoint, Wrong> {
+    fn parse(text: &str) -> Result<OtlpEndpoint, Wrong> {
         if text.is_empty() {
-            return Ok(Endpoint(None));
+            return Ok(OtlpEndpoint(None));
         }
         let help = "write it as http://127.0.0.1:4317 or https://host:4318, or leave the setting out";
         // What is no URL may hold a password, so it is not shown.
@@ -29,7 +29,7 @@ impl Value for Endpoint {
         if uri.query().is_some() {
             return Err(wrong("a URL with a query"));
         }
-        Ok(Endpoint(Some(text.to_owned())))
+        Ok(OtlpEndpoint(Some(text.to_owned())))
     }
 
     fn show(&self) -> String {

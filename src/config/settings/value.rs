@@ -54,6 +54,23 @@ pub(super) fn within<T: Value>(text: &str, least: &str, most: &str) -> Result<T,
     Ok(value)
 }
 
+impl Value for bool {
+    const KIND: &'static str = "`true` or `false`";
+
+    fn parse(text: &str) -> Result<bool, Wrong> {
+        text.parse()
+            .map_err(|_| Wrong::new(format!("'{text}' is neither true nor false"), "write true or false"))
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+
+    fn schema(_least: &str, _most: &str) -> Json {
+        json!({"enum": [true, false, "true", "false"]})
+    }
+}
+
 impl Value for u32 {
     const KIND: &'static str = "number";
 

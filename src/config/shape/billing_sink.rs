@@ -1,13 +1,12 @@
 //! The BillingSink.
 
-use super::super::later;
 use super::{Field, Kind, Map, Pairs, Rule, Shape, document, form, metadata, reference, secret};
 
 pub(crate) static KIND: Kind = Kind {
     name: "BillingSink",
     api_versions: &["weir.dev/v1alpha1"],
     doc: "Where the usage of all attempts goes: one of `http`, `sink` and `file`; a BillingSink for each place.",
-    later: Some(&later::BILLING_SINK),
+    later: None,
     root: &Map::of(&document::with(Field::new("spec", Shape::Map(&SPEC), "Where to, and how.").required())),
     labels: &[],
     annotations: &[metadata::ALLOW],
@@ -16,8 +15,8 @@ pub(crate) static KIND: Kind = Kind {
 
 static SPEC: Map = Map::of(&[
     Field::new("http", Shape::Map(&HTTP), "Batches of CloudEvents are posted, as OpenMeter takes them."),
-    Field::new("sink", Shape::Map(&reference::USAGE_SINK), "They are written to a topic or a subject."),
-    Field::new("file", Shape::Map(&FILE), "They are written to a file, one JSON event a line."),
+    Field::new("sink", Shape::Map(&reference::USAGE_SINK), "They are written to a KafkaSink's topic or a NatsSink's subject."),
+    Field::new("file", Shape::Map(&FILE), "They are written to a file: an event of JSON a line, or FOCUS's columns where its name ends in `.csv`."),
     Field::new("batch", Shape::Integer(1, 10_000), "Usage events in one request at most.").default("100"),
     Field::new("interval", Shape::Text(&form::TIME), "How long usage may wait for a full batch.")
         .default("PT5S"),
@@ -25,6 +24,12 @@ static SPEC: Map = Map::of(&[
         "subjects",
         Shape::Pairs(&SUBJECTS),
         "Tenants, and what they are called there; who is not named is called as here.",
+    ),
+    Field::new(
+        "rollup",
+        Shape::Words(&["PT1S", "PT1M", "PT5M", "PT15M", "PT1H", "P1D"]),
+        "Sums go, by tenant, function and such a window of time, rather than an event for each attempt: docs/billing.md, \
+         'Roll-ups'.",
     ),
 ])
 .with(&[Rule::OneOf(&["http", "sink", "file"])]);

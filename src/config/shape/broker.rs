@@ -12,9 +12,10 @@ pub(crate) static KIND: Kind = Kind {
     annotations: &[
         Field::new(
             "weir.dev/backing",
-            Shape::Words(&["queue"]),
-            "Where its events live: in the worker's own durable queue. `KafkaSink/<name>` and `NatsSink/<name>` are refused: \
-             this version writes to neither.",
+            Shape::Text(&form::BACKING),
+            "Where its events live: in the worker's own durable `queue`; or in a topic, as `KafkaSink/<name>`, or a subject, as \
+             `NatsSink/<name>`: what is posted to the broker, replies and dead letters go there, and a KafkaSource or NatsSource \
+             of it brings them back.",
         )
         .default("queue"),
         Field::new(

@@ -37,8 +37,7 @@ pub(super) static DELIVERY: Map = Map::of(&[
     Field::new(
         "deadLetterSink",
         Shape::Map(&reference::DEAD_LETTER_SINK),
-        "What gets the events that could not be delivered; without it the worker's own store keeps them. KafkaSinks and NatsSinks \
-         are refused in this version.",
+        "What gets the events that could not be delivered; without it the worker's own store keeps them.",
     ),
 ])
 .named("delivery");

@@ -2,7 +2,7 @@
 
 use super::super::diagnostic::Report;
 use super::super::node::Node;
-use super::super::{metadata, quantity, reader, test, told, topic};
+use super::super::{broker, metadata, quantity, reader, tenant, test, told, topic};
 use crate::money::Money;
 
 /// A host and a port.
@@ -76,6 +76,15 @@ pub(crate) static NAME: Form = Form {
     ..STRING
 };
 
+pub(crate) static BACKING: Form = Form {
+    called: "backing",
+    wanted: "queue, KafkaSink/<name> or NatsSink/<name>",
+    pattern: "^(queue|(KafkaSink|NatsSink)/.+)$",
+    examples: &["queue", "KafkaSink/orders", "NatsSink/orders"],
+    read: broker::backing,
+    ..STRING
+};
+
 pub(crate) static LABEL: Form = Form {
     called: "label",
     wanted: "lower-case letters, digits and '-', with a letter or digit at both ends",
@@ -124,6 +133,16 @@ pub(crate) static ATTRIBUTE: Form = Form {
 
 pub(crate) static NOT_EMPTY: Form = Form { least: 1, ..STRING };
 
+pub(crate) static TENANT: Form = Form {
+    called: "tenant",
+    wanted: "a name, an attribute of the event as $customer, or up to eight of them with commas",
+    pattern: tenant::Tenant::PATTERN,
+    most: Some(tenant::LENGTH),
+    examples: &["acme", "$customer, acme", "$authid"],
+    read: tenant::text,
+    ..STRING
+};
+
 pub(crate) static CESQL: Form = Form {
     called: "CESQL expression",
     least: 1,
@@ -135,6 +154,14 @@ pub(crate) static DATA_FILTER: Form = Form {
     called: "data filter",
     least: 1,
     examples: &["/amount > 10000 and /country in [\"DE\", \"FR\"]"],
+    ..STRING
+};
+
+pub(crate) static MAPPING: Form = Form {
+    called: "mapping",
+    wanted: "type=header:kind, id=/order/id, source=\"/shop\"",
+    least: 1,
+    examples: &["type=header:kind, id=/order/id", "source=\"/shop\""],
     ..STRING
 };
 
@@ -151,6 +178,15 @@ pub(crate) static RATE: Form = Form {
     wanted: "100/s or 100/s burst 200, with s, m or h",
     pattern: concat!("^", count!(), "/[smh]( burst ", count!(), ")?$"),
     examples: &["100/s", "100/s burst 200"],
+    ..STRING
+};
+
+pub(crate) static BUDGET: Form = Form {
+    called: "budget",
+    wanted: "600000ms/day or 5.00/day",
+    pattern: r"^(0*[1-9][0-9]{0,11}ms|[0-9]{1,6}(\.[0-9]{1,12})?)/day$",
+    except: r"^0+(\.0+)?/day$",
+    examples: &["600000ms/day", "5.00/day"],
     ..STRING
 };
 
@@ -186,6 +222,15 @@ pub(crate) static PRICE: Form = Form {
     wanted: "a decimal in quotes, at most 6 digits before its point and 12 behind it",
     pattern: Money::PATTERN,
     examples: &["0.0000002"],
+    ..STRING
+};
+
+/// Which days there are is for its reader.
+pub(crate) static FROM: Form = Form {
+    called: "day or time",
+    wanted: "2027-01-01 or 2027-01-01T09:00:00Z",
+    least: 1,
+    examples: &["2027-01-01", "2027-01-01T09:00:00Z"],
     ..STRING
 };
 

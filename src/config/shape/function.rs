@@ -38,7 +38,12 @@ pub(crate) static SPEC: Map = Map::of(&[
         Shape::List { item: &Shape::Text(&form::LABEL), least: 0 },
         "The Services that it stands for in triggers of its namespace.",
     ),
-    Field::new("tenant", Shape::Text(&form::NAME), "Who pays for it; without it: its namespace."),
+    Field::new(
+        "tenant",
+        Shape::Text(&form::TENANT),
+        "Who pays for it; without it: its namespace. `$customer`: what that attribute of the event says; of a list with commas \
+         the first that says something. A Trigger's `weir.dev/tenant` wins.",
+    ),
     Field::new(
         "timeout",
         Shape::Text(&form::LENGTH),
@@ -75,6 +80,7 @@ pub(crate) static SPEC: Map = Map::of(&[
     Field::new("log", Shape::Map(&LOG), "How much it may log; what is over is dropped, counted, and told of."),
     Field::new("instances", Shape::Map(&INSTANCES), "How many instances of it a worker keeps."),
     Field::new("price", Shape::Map(&PRICE), "What an attempt of it costs its tenant; without it: nothing."),
+    Field::new("tariffs", Shape::Pairs(&TARIFFS), "What it costs certain tenants, rather than `price`."),
 ]);
 
 static CONFIG: Pairs = Pairs { keys: &form::CONFIG_KEY, values: &Shape::Either(&TOLD), least: 0 };
@@ -116,19 +122,44 @@ static INSTANCES: Map = Map::of(&[
 ])
 .named("instances");
 
-static PRICE: Map = Map::of(&[
-    Field::new("call", Shape::Text(&form::PRICE), "Of each, in whatever unit of money all prices are in."),
+static TARIFFS: Pairs = Pairs { keys: &form::NAME, values: &Shape::Map(&PRICE), least: 0 };
+
+const CALL: Field =
+    Field::new("call", Shape::Text(&form::PRICE), "Of each, in whatever unit of money all prices are in.");
+const MILLISECOND: Field = Field::new(
+    "millisecond",
+    Shape::Text(&form::PRICE),
+    "Of each millisecond that a call has begun; one at least.",
+);
+const GIB_MILLISECOND: Field = Field::new(
+    "gibMillisecond",
+    Shape::Text(&form::PRICE),
+    "Of the same for each GiB (2^30 bytes) that its instance's memory takes up after the call.",
+);
+const MILLION_FUEL: Field =
+    Field::new("millionFuel", Shape::Text(&form::PRICE), "Of a million units of fuel.");
+const MINIMUM: Field = Field::new("minimum", Shape::Text(&form::PRICE), "No attempt costs less.");
+
+pub(crate) static PRICE: Map = Map::of(&[
+    CALL,
+    MILLISECOND,
+    GIB_MILLISECOND,
+    MILLION_FUEL,
+    MINIMUM,
     Field::new(
-        "millisecond",
-        Shape::Text(&form::PRICE),
-        "Of each millisecond that a call has begun; one at least.",
+        "then",
+        Shape::List { item: &Shape::Map(&PRICE_THEN), least: 0 },
+        "The prices that follow, in their order. An attempt costs what is in force when it ends.",
     ),
-    Field::new(
-        "gibMillisecond",
-        Shape::Text(&form::PRICE),
-        "Of the same for each GiB (2^30 bytes) that its instance's memory takes up after the call.",
-    ),
-    Field::new("millionFuel", Shape::Text(&form::PRICE), "Of a million units of fuel."),
-    Field::new("minimum", Shape::Text(&form::PRICE), "No attempt costs less."),
 ])
 .named("price");
+
+pub(crate) static PRICE_THEN: Map = Map::of(&[
+    Field::new("from", Shape::Text(&form::FROM), "When it comes into force; a day begins at midnight UTC.")
+        .required(),
+    CALL,
+    MILLISECOND,
+    GIB_MILLISECOND,
+    MILLION_FUEL,
+    MINIMUM,
+]);

@@ -1,13 +1,12 @@
 //! The KafkaSink.
 
-use super::super::later;
 use super::{Field, Kind, Map, Shape, document, form, metadata, network};
 
 pub(crate) static KIND: Kind = Kind {
     name: "KafkaSink",
     api_versions: &["eventing.knative.dev/v1alpha1"],
     doc: "A topic of Kafka to write to.",
-    later: Some(&later::KAFKA_SINK),
+    later: None,
     root: &Map::of(&document::with(Field::new("spec", Shape::Map(&SPEC), "Where it writes to.").required())),
     labels: &[],
     annotations: &[metadata::ALLOW],

@@ -1,14 +1,13 @@
 //! The KafkaSource.
 
-use super::super::later;
-use super::{Field, Kind, Map, Shape, document, form, network, source};
+use super::{Field, Kind, Map, Shape, document, form, metadata, network, source};
 
 pub(crate) static KIND: Kind = Kind {
     name: "KafkaSource",
     api_versions: &["sources.knative.dev/v1", "sources.knative.dev/v1beta1"],
     doc: "Topics of Kafka to consume, and where their events go. Two that share a group, a server and a topic are warned of: \
           each would be given some of the events.",
-    later: Some(&later::KAFKA_SOURCE),
+    later: None,
     root: &Map::of(&document::with(Field::new("spec", Shape::Map(&SPEC), "What it consumes.").required())),
     labels: &[Field::new(
         "kafkasources.sources.knative.dev/key-type",
@@ -16,7 +15,17 @@ pub(crate) static KIND: Kind = Kind {
         "What the bytes of a record's key are.",
     )
     .default("string")],
-    annotations: &source::ANNOTATIONS,
+    annotations: &[
+        source::UNROUTED,
+        Field::new(
+            "weir.dev/initial-offset",
+            Shape::Text(&form::TIMESTAMP),
+            "Begin with the records of that time and later, in partitions of which nothing is committed; it is asked before \
+             `spec.initialOffset`.",
+        ),
+        source::MAP,
+        metadata::ALLOW,
+    ],
     guarded: &["weir.dev/"],
 };
 

@@ -26,13 +26,17 @@ mod trigger;
 
 pub(crate) use document::{DOCUMENT, LIST};
 pub(crate) use filters::DIALECT;
+#[cfg(test)]
+pub(crate) use form::BUDGET;
 pub(crate) use form::Form;
 pub(crate) use reference::Target;
 pub(crate) use secret::{SECRET, SECRET_KEY};
 
 pub(crate) use billing_sink::KIND as BILLING_SINK;
 pub(crate) use broker::KIND as BROKER;
-pub(crate) use function::{KIND as FUNCTION, SPEC as FUNCTION_SPEC};
+pub(crate) use function::{
+    KIND as FUNCTION, PRICE as FUNCTION_PRICE, PRICE_THEN as FUNCTION_PRICE_THEN, SPEC as FUNCTION_SPEC,
+};
 pub(crate) use kafka_sink::KIND as KAFKA_SINK;
 pub(crate) use kafka_source::KIND as KAFKA_SOURCE;
 pub(crate) use nats_sink::KIND as NATS_SINK;

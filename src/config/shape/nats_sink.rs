@@ -1,13 +1,12 @@
 //! The NatsSink.
 
-use super::super::later;
 use super::{Field, Kind, Map, Shape, document, form, kafka_sink, metadata, network};
 
 pub(crate) static KIND: Kind = Kind {
     name: "NatsSink",
     api_versions: &["weir.dev/v1alpha1"],
     doc: "A subject of NATS JetStream to write to.",
-    later: Some(&later::NATS_SINK),
+    later: None,
     root: &Map::of(&document::with(Field::new("spec", Shape::Map(&SPEC), "Where it writes to.").required())),
     labels: &[],
     annotations: &[metadata::ALLOW],

@@ -1,16 +1,26 @@
 //! The NatsSource.
 
-use super::super::later;
-use super::{Field, Kind, Map, Shape, document, form, network, source};
+use super::{Field, Kind, Map, Shape, document, form, metadata, network, source};
 
 pub(crate) static KIND: Kind = Kind {
     name: "NatsSource",
     api_versions: &["weir.dev/v1alpha1"],
-    doc: "A stream of NATS JetStream to consume, and where its events go.",
-    later: Some(&later::NATS_SOURCE),
+    doc: "A stream of NATS JetStream to consume, and where its events go. A durable consumer is shared message by message, and so \
+          keeps no order: `ordering` refuses what it can't keep, and so does a Trigger that asks for an order of its broker.",
+    later: None,
     root: &Map::of(&document::with(Field::new("spec", Shape::Map(&SPEC), "What it consumes.").required())),
     labels: &[],
-    annotations: &source::ANNOTATIONS,
+    annotations: &[
+        source::UNROUTED,
+        Field::new(
+            "weir.dev/initial-offset",
+            Shape::Text(&form::TIMESTAMP),
+            "Where a consumer that is new begins: with the messages of that time and later; it is asked before \
+             `spec.initialPosition`.",
+        ),
+        source::MAP,
+        metadata::ALLOW,
+    ],
     guarded: &["weir.dev/"],
 };
 
@@ -46,6 +56,6 @@ static SPEC: Map = Map::of(&[
     .default("earliest"),
     source::SINK,
     source::OVERRIDES,
-    source::ordering(&["key", "ordered", "unordered"]),
+    source::ordering(&["unordered", "key", "ordered"]),
     source::DELIVERY,
 ]);

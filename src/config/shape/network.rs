@@ -26,7 +26,7 @@ static SASL: Map = Map::of(&[
     ENABLE,
     secret::field("user", "Who logs in."),
     secret::field("password", "Their password."),
-    secret::field("type", "Holds PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; without it: PLAIN."),
+    secret::field("type", "Holds PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER, whose token is the password; without it: PLAIN."),
     Field::refused("tokenProvider", later::MSK_TOKEN.help),
     Field::refused("roleARN", later::MSK_TOKEN.help),
 ])

@@ -45,8 +45,9 @@ const REFERENCE: [Field; 6] = [
     Field::refused("address", "name the document instead"),
 ];
 
-static DEAD_LETTER_REF: Map =
-    Map::of(&REFERENCE).with(&[Rule::Names(&[BROKERS, FUNCTIONS, SERVICES])]).named("reference");
+static DEAD_LETTER_REF: Map = Map::of(&REFERENCE)
+    .with(&[Rule::Names(&[BROKERS, KAFKA_SINKS, NATS_SINKS, FUNCTIONS, SERVICES])])
+    .named("reference");
 
 /// What receives a trigger's events.
 pub(super) static SUBSCRIBER: Map = Map::of(&destination(
@@ -75,7 +76,7 @@ pub(super) static USAGE_SINK: Map = Map::of(&[
 /// What receives dead letters.
 pub(super) static DEAD_LETTER_SINK: Map = Map::of(&destination(
     &DEAD_LETTER_REF,
-    "A Broker; or a Function or a Service as a trigger's subscriber.",
+    "A Broker; a KafkaSink or a NatsSink; or a Function or a Service as a trigger's subscriber.",
 ))
 .with(&[Rule::AnyOf(&["ref", "uri"])]);
 

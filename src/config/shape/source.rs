@@ -1,10 +1,16 @@
 //! What a KafkaSource and a NatsSource have in common.
 
-use super::{Field, Map, Pairs, Shape, delivery, form, metadata, reference};
+use super::{Field, Map, Pairs, Shape, delivery, form, reference};
 
-pub(super) static ANNOTATIONS: [Field; 2] = [UNROUTED, metadata::ALLOW];
+/// Where a record is no event.
+pub(super) const MAP: Field = Field::new(
+    "weir.dev/map",
+    Shape::Text(&form::MAPPING),
+    "Where a record that is no CloudEvent has its `type`, `source`, `subject` and `id`: `header:NAME`, a JSON pointer into its \
+     value, or a text in quotes. What is not mapped is as Knative makes it; a record that lacks what is mapped is no event.",
+);
 
-const UNROUTED: Field = Field::new(
+pub(super) const UNROUTED: Field = Field::new(
     "weir.dev/unrouted",
     Shape::Words(&["commit", "dead-letter", "pause"]),
     "What becomes of an event that no trigger matches.",
@@ -33,7 +39,8 @@ static EXTENSIONS: Pairs = Pairs { keys: &form::EXTENSION, values: &Shape::Text(
 pub(super) const DELIVERY: Field = Field::new(
     "delivery",
     Shape::Map(&delivery::DELIVERY),
-    "What happens when a delivery fails, where the sink is no Broker; of a Broker the Triggers say it (a note).",
+    "What happens when a delivery fails, where the sink is no Broker; of a Broker the Triggers say it (a note). Its \
+     deadLetterSink takes what is no event, whatever the sink is.",
 );
 
 /// `ordering`, of which the first word is the default.

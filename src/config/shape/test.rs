@@ -120,6 +120,11 @@ const REASONS: &[&str] = &[
     "hops",
     "trigger-gone",
     "denied",
+    "oversized",
+    "refused",
+    "undecodable",
+    "unrouted",
+    "budget",
 ];
 
 /// An event that is expected.

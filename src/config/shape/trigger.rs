@@ -32,10 +32,32 @@ pub(crate) static KIND: Kind = Kind {
             "How many attempts begin in a second, minute or hour.",
         ),
         Field::new(
+            "weir.dev/budget-per-worker",
+            Shape::Text(&form::BUDGET),
+            "What its attempts may take, or cost, in a day of UTC, as docs/billing.md has it under 'Budgets'.",
+        ),
+        Field::new(
+            "weir.dev/budget-policy",
+            Shape::Words(&["pause", "dead-letter"]),
+            "What becomes of its deliveries when that is used up: they wait for the next day, or are dead letters.",
+        )
+        .default("pause"),
+        Field::new(
             "weir.dev/data-filter",
             Shape::Text(&form::DATA_FILTER),
             "What an event's data must say, beside its filters, as README.md has it under 'Filtering by data'.",
         ),
+        Field::new(
+            "weir.dev/tenant",
+            Shape::Text(&form::TENANT),
+            "Who pays for its attempts, rather than whom its Function names; written as a Function's `tenant`.",
+        ),
+        Field::new(
+            "weir.dev/cost-on-replies",
+            Shape::Words(&["true", "false"]),
+            "Its replies say what they cost, as dead letters do: `weircost` and `weirattempts`.",
+        )
+        .default("false"),
         metadata::ALLOW,
     ],
     guarded: &["weir.dev/", "kafka.eventing.knative.dev/delivery"],

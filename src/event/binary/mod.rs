@@ -40,7 +40,7 @@ impl<'e> Message<'e> {
 }
 
 /// A payload whose own type is a CloudEvents format would be taken for the event itself: only structured mode holds it.
-fn needs_structured(event: &Event<'_>) -> bool {
+pub fn needs_structured(event: &Event<'_>) -> bool {
     let content_type = event.datacontenttype.as_deref().unwrap_or_default();
     media_type::starts_with(content_type, "application/cloudevents")
 }

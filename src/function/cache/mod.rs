@@ -80,6 +80,16 @@ pub enum Origin {
     Replaced(Duration),
 }
 
+impl Origin {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Cached => "cached",
+            Origin::Compiled(_) => "compiled",
+            Origin::Replaced(_) => "replaced",
+        }
+    }
+}
+
 /// What there is in a cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kept {

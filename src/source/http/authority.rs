@@ -5,17 +5,18 @@ mod jwks;
 mod oidc;
 #[cfg(test)]
 mod oidc_tests;
+mod tokens;
 mod verified;
 
 pub use jwks::{Jwks, Place};
 pub use oidc::Oidc;
+pub use tokens::{Kept, Tokens};
 
 use std::sync::Arc;
 
 use hyper::header::{AUTHORIZATION, HeaderMap};
 
 use super::ClientCertificate;
-use crate::config::Secret;
 use crate::event::{Event, Value};
 use crate::source::refusal::Refusal;
 use denied::Denied;
@@ -26,8 +27,8 @@ const LONGEST: usize = 16 << 10;
 /// What is asked of a request. Nothing set: nothing is asked.
 #[derive(Debug, Default)]
 pub struct Authority {
-    /// Static tokens, with the name of who has each.
-    pub tokens: Vec<(Arc<str>, Secret)>,
+    /// Static ones.
+    pub tokens: Arc<Tokens>,
     pub oidc: Option<Oidc>,
 }
 
@@ -74,12 +75,9 @@ impl Authority {
         if token.len() > LONGEST {
             return Err(Denied::Malformed);
         }
-        // Digests are compared, and all of them, so that the time taken tells nothing about the tokens.
         let digest = blake3::hash(token.as_bytes());
-        let is_it = |(_, secret): &&(Arc<str>, Secret)| blake3::hash(secret.expose().as_bytes()) == digest;
-        let found = self.tokens.iter().filter(is_it).fold(None, |found, this| found.or(Some(this)));
-        if let Some((name, _)) = found {
-            return Ok(Identity { kind: "api_key", id: Arc::clone(name) });
+        if let Some(id) = self.tokens.of(&digest) {
+            return Ok(Identity { kind: "api_key", id });
         }
         match &self.oidc {
             Some(oidc) => oidc.verify(token, digest).await,
@@ -87,11 +85,18 @@ impl Authority {
         }
     }
 
-    /// Looks after the keys while the listener is open.
+    /// Looks after tokens and keys while the listener is open.
     pub(super) async fn keep(&self) {
-        match &self.oidc {
-            Some(oidc) => oidc.jwks.keep().await,
-            None => std::future::pending().await,
-        }
+        let tokens = async {
+            if !self.tokens.is_empty() {
+                self.tokens.keep().await;
+            }
+        };
+        let keys = async {
+            if let Some(oidc) = &self.oidc {
+                oidc.jwks.keep().await;
+            }
+        };
+        tokio::join!(tokens, keys, std::future::pending::<()>());
     }
 }

@@ -27,7 +27,7 @@ use authority::Identity;
 use events::{mode, records};
 use handshake::Handshake;
 
-pub use authority::{Authority, Jwks, Oidc, Place};
+pub use authority::{Authority, Jwks, Kept, Oidc, Place, Tokens};
 
 #[derive(Debug)]
 pub struct Settings {
@@ -142,8 +142,8 @@ impl HttpSource {
             name => name,
         };
         let brokers = self.brokers.names();
-        brokers.get(name).copied().ok_or_else(|| {
-            let mut known: Vec<_> = brokers.keys().map(|name| format!("/{name}")).collect();
+        brokers.paths.get(name).copied().ok_or_else(|| {
+            let mut known: Vec<_> = brokers.paths.keys().map(|name| format!("/{name}")).collect();
             known.sort();
             let more = if known.len() > NAMED { ", ..." } else { "" };
             known.truncate(NAMED);

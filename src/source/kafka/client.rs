@@ -2,6 +2,7 @@
 
 use rdkafka::ClientConfig;
 
+use crate::client::bearer;
 use crate::config::{KafkaSecurity, Secret, SecretRef, Server, Tls};
 
 /// Finds a secret, or says where it was looked for.
@@ -30,13 +31,19 @@ pub fn config(
     if let Some(sasl) = &security.sasl {
         let mechanism = sasl.mechanism.as_ref().map(resolve).transpose()?;
         let mechanism = mechanism.as_ref().map_or("PLAIN", |secret| secret.expose().trim());
-        if !["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&mechanism) {
-            // What stands there may be another secret in the wrong place.
-            return Err("the SASL type is none of PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512".to_owned());
-        }
+        let password = resolve(&sasl.password)?;
+        match mechanism {
+            "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512" => config.set("sasl.password", password.expose()),
+            // The token itself is another one tomorrow.
+            "OAUTHBEARER" => config.set(bearer::PLACE, password.place()),
+            _ => {
+                // What stands there may be another secret in the wrong place.
+                let known = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER";
+                return Err(format!("the SASL type is none of {known}"));
+            }
+        };
         config.set("sasl.mechanism", mechanism);
         config.set("sasl.username", resolve(&sasl.user)?.expose());
-        config.set("sasl.password", resolve(&sasl.password)?.expose());
     }
     Ok(config)
 }
@@ -89,6 +96,8 @@ mod tests {
         ] {
             assert_eq!(both.get(name), Some(value));
         }
+        let token = made(&KafkaSecurity { sasl: Some(sasl.clone()), tls: None }, "OAUTHBEARER").unwrap();
+        assert!(token.get(bearer::PLACE).is_some() && token.get("sasl.password").is_none());
         let wrong = made(&KafkaSecurity { sasl: Some(sasl), tls: None }, "hunter2").unwrap_err();
         assert!(!wrong.contains("hunter2"), "{wrong}");
         let lost = KafkaSecurity { sasl: None, tls: Some(Tls { ca: Some(secret("none")), ..tls }) };

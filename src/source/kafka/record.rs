@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::config::KeyType;
-use crate::event::attributes::{Draft, check_string};
-use crate::event::{Event, Invalid, Value, binary, media_type};
+use crate::config::{KafkaSource, KeyType, Mapping, Source};
+use crate::event::{Event, Invalid, Value, binary};
+use crate::source::wrapped::{self, Wrapped};
 
 /// A record, borrowed from the client's buffer.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct Reading {
     key_type: KeyType,
     /// Set on every event.
     extensions: Vec<(String, String)>,
+    /// Where what is no event has its attributes.
+    mapping: Option<Mapping>,
 }
 
 impl Record<'_> {
@@ -53,18 +55,25 @@ impl Record<'_> {
 }
 
 const TYPE: &str = "dev.knative.kafka.event";
+const UNDECODABLE: &str = "dev.weir.kafka.undecodable";
 
 impl Reading {
     pub fn new(namespace: &str, name: &str, key_type: KeyType, extensions: Vec<(String, String)>) -> Reading {
         let prefix = format!("/apis/v1/namespaces/{namespace}/kafkasources/{name}#");
-        Reading { prefix, key_type, extensions }
+        Reading { prefix, key_type, extensions, mapping: None }
     }
 
-    /// An error: it claims to be a CloudEvent and is none.
+    /// As the document says.
+    pub fn of(source: &Source, kafka: &KafkaSource) -> Reading {
+        let plain = Reading::new(&source.namespace, &source.name, kafka.key_type, source.extensions.clone());
+        Reading { mapping: kafka.mapping.clone(), ..plain }
+    }
+
+    /// An error: it claims to be a CloudEvent and is none, or lacks what the document maps.
     pub fn event<'r>(&'r self, record: &Record<'r>) -> Result<Event<'r>, Invalid> {
         let mut event = match record.claims_an_event() {
             true => binary::decode_kafka(record.headers.iter().copied(), record.value)?,
-            false => self.wrapped(record)?,
+            false => self.made(record, self.mapping.as_ref().unwrap_or(&wrapped::NOTHING))?,
         };
         // The record's key is where a Kafka producer has the partitionkey.
         if let Some(key) = record.key.filter(|_| event.extension("partitionkey").is_none()) {
@@ -76,37 +85,25 @@ impl Reading {
         Ok(event)
     }
 
-    fn wrapped<'r>(&self, record: &Record<'r>) -> Result<Event<'r>, Invalid> {
+    /// What claims to be an event and is none, whole, with the reason.
+    pub fn undecodable<'r>(&'r self, record: &Record<'r>, why: &Invalid) -> Event<'r> {
+        let event = self.made(record, &wrapped::NOTHING).expect("whatever claims nothing is an event");
+        wrapped::undecodable(event, UNDECODABLE, why)
+    }
+
+    /// As Knative makes it, but for what is mapped.
+    fn made<'r>(&'r self, record: &Record<'r>, mapping: &'r Mapping) -> Result<Event<'r>, Invalid> {
         let (partition, offset) = (record.partition, record.offset);
-        let mut draft = Draft::default();
-        let mut set = |name: &'static str, value: Cow<'r, str>| draft.set(name.into(), Value::String(value));
-        set("specversion", "1.0".into())?;
-        set("type", TYPE.into())?;
-        set("source", format!("{}{}", self.prefix, record.topic).into())?;
-        set("id", format!("partition:{partition}/offset:{offset}").into())?;
-        set("subject", format!("partition:{partition}#{offset}").into())?;
-        if let Some(time) = record.timestamp.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()) {
-            set("time", time.to_string().into())?;
-        }
-        if let Some(key) = record.key {
-            set("partitionkey", self.key(key))?;
-            set("key", self.key(key))?;
-        }
-        let content_type = content_type(record);
-        if let Some(content_type) = content_type {
-            set("datacontenttype", content_type.into())?;
-        }
-        for (name, value) in &record.headers {
-            let Some(value) = value else { continue };
-            let name: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
-            let is_content_type = name == "contenttype" && content_type.is_some();
-            if name.is_empty() || is_content_type {
-                continue;
-            }
-            // A second of its name, or one too many: the record is an event without it.
-            let _ = draft.set(format!("kafkaheader{name}").into(), Value::String(text(value)));
-        }
-        draft.finish(record.value.map(|value| binary::data_of(content_type, value)))
+        let wrapped = Wrapped {
+            ty: TYPE,
+            source: format!("{}{}", self.prefix, record.topic),
+            id: format!("partition:{partition}/offset:{offset}"),
+            subject: format!("partition:{partition}#{offset}").into(),
+            timestamp: record.timestamp,
+            key: record.key.map(|key| self.key(key)),
+            prefix: "kafkaheader",
+        };
+        wrapped.event((&record.headers, record.value), mapping)
     }
 
     /// The key as text, by what its bytes are. Bytes that are no such thing are taken as they are.
@@ -116,7 +113,7 @@ impl Reading {
             (KeyType::Float, 4) => Cow::Owned(format!("{:?}", f32::from_be_bytes(array(key)))),
             (KeyType::Float, 8) => Cow::Owned(format!("{:?}", f64::from_be_bytes(array(key)))),
             (KeyType::ByteArray, _) => Cow::Owned(STANDARD.encode(key)),
-            _ => text(key),
+            _ => wrapped::text(key),
         }
     }
 }
@@ -125,24 +122,12 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     bytes.try_into().expect("its length was looked at")
 }
 
-/// What an attribute can't hold, as base64.
-fn text(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if check_string(text).is_ok() => Cow::Borrowed(text),
-        _ => Cow::Owned(STANDARD.encode(bytes)),
-    }
-}
-
-fn content_type<'r>(record: &Record<'r>) -> Option<&'r str> {
-    let found = record.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"))?.1?;
-    std::str::from_utf8(found).ok().filter(|text| media_type::check(text).is_ok())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::Whence;
     use crate::event::Data;
 
     fn reading(key_type: KeyType) -> Reading {
@@ -184,6 +169,45 @@ mod tests {
             ("region", "eu"),
         ];
         assert_eq!(extensions, expected.map(|(name, value)| (name, value.to_owned())));
+    }
+
+    #[test]
+    fn what_is_mapped_is_taken_from_the_record_and_the_rest_stays() {
+        let pointer = |names: &[&str]| Whence::Pointer(names.iter().map(|name| Box::from(*name)).collect());
+        let mapping = Mapping {
+            ty: Some(Whence::Header("kind".into())),
+            id: Some(pointer(&["order", "id"])),
+            source: Some(Whence::Text("/shop".into())),
+            subject: None,
+        };
+        let reading = Reading { mapping: Some(mapping), ..reading(KeyType::String) };
+        let headers: [(&str, Option<&[u8]>); 1] = [("kind", Some(b"order.created"))];
+        let whole = record(&headers, Some(br#"{"order": {"id": 12345678901234567890}}"#));
+        let event = reading.event(&whole).unwrap();
+        assert_eq!(
+            (&*event.ty, &*event.id, &*event.source),
+            ("order.created", "12345678901234567890", "/shop")
+        );
+        assert_eq!(event.subject.as_deref(), Some("partition:3#42"));
+        assert_eq!(event.attribute("kafkaheaderkind").as_deref(), Some("order.created"));
+        assert!(
+            matches!(event.data, Some(Data::Json(_)))
+                && event.datacontenttype.as_deref() == Some("application/json")
+        );
+        let lacking = record(&headers, Some(b"{}"));
+        let message = reading.event(&lacking).unwrap_err().to_string();
+        assert_eq!(message, "id: weir.dev/map looks for it in /order/id: it is not there");
+        let empty: [(&str, Option<&[u8]>); 1] = [("kind", Some(b""))];
+        let message = reading.event(&record(&empty, whole.value)).unwrap_err().to_string();
+        assert!(message.starts_with("type: empty"), "{message}");
+        // What is an event already needs no map.
+        let event: [(&str, Option<&[u8]>); 4] = [
+            ("ce_specversion", Some(b"1.0")),
+            ("ce_id", Some(b"1")),
+            ("ce_source", Some(b"/s")),
+            ("ce_type", Some(b"t")),
+        ];
+        assert_eq!(reading.event(&record(&event, None)).unwrap().id, "1");
     }
 
     #[test]

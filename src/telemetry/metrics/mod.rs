@@ -4,8 +4,10 @@
 pub mod attempt;
 pub mod cell;
 pub mod page;
+pub mod partitions;
 pub mod process;
 pub mod series;
+pub mod shipment;
 pub mod snapshot;
 pub mod table;
 pub mod text;
@@ -17,7 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 pub use attempt::Attempted;
 pub use cell::{Cell, Histogram};
 pub use page::documentation;
+pub use partitions::{Partition, Partitions};
 pub use series::{Place, Series};
+pub use shipment::Shipment;
 pub use snapshot::{Point, Snapshot, Value};
 pub use table::{Metric, TABLE};
 pub use text::Format;
@@ -35,12 +39,19 @@ pub struct Metrics {
     pub requests: Requests,
     pub core: Core,
     pub queue: Source,
+    /// Of brokers.
+    pub partitions: Arc<Partitions>,
     pub store: Store,
+    pub sinks: Sinks,
+    /// Events whose senders wait, and what they take up: the loop counts them.
+    pub asked: Cell,
+    pub asked_bytes: Cell,
     pub compiles: Cell,
     pub refused_reloads: Cell,
     pub spans: Spans,
     pub failed_exports: Cell,
     busy: Mutex<Vec<Weak<AtomicU32>>>,
+    shipments: Mutex<Vec<Arc<Shipment>>>,
 }
 
 /// Answers to requests, by the closed list of their statuses.
@@ -94,11 +105,24 @@ pub struct Store {
     pub event_bytes: Cell,
     pub queue_full: Cell,
     pub disk_full: Cell,
+    pub journal_full: Cell,
     pub failed: Cell,
     pub entries: Cell,
     pub entry_bytes: Cell,
     pub writes: Histogram,
     pub dead_letters: Cell,
+}
+
+/// What the porter says of what goes to Kafka.
+#[derive(Debug, Default)]
+pub struct Sinks {
+    /// Of those that were posted to a broker.
+    pub events: Cell,
+    pub event_bytes: Cell,
+    pub acknowledged: Cell,
+    pub again: Cell,
+    pub refused: Cell,
+    pub waiting: Cell,
 }
 
 /// Which function an executor runs at this moment; `busy` of it is told apart from idle.
@@ -124,22 +148,28 @@ impl Metrics {
             requests: Requests::default(),
             core: Core::default(),
             queue: Source::default(),
+            partitions: Arc::default(),
             store: Store {
                 events: Cell::default(),
                 event_bytes: Cell::default(),
                 queue_full: Cell::default(),
                 disk_full: Cell::default(),
+                journal_full: Cell::default(),
                 failed: Cell::default(),
                 entries: Cell::default(),
                 entry_bytes: Cell::default(),
                 writes: Histogram::new(cell::SHORT),
                 dead_letters: Cell::default(),
             },
+            sinks: Sinks::default(),
+            asked: Cell::default(),
+            asked_bytes: Cell::default(),
             compiles: Cell::default(),
             refused_reloads: Cell::default(),
             spans: Spans::default(),
             failed_exports: Cell::default(),
             busy: Mutex::default(),
+            shipments: Mutex::default(),
         })
     }
 
@@ -148,6 +178,13 @@ impl Metrics {
         let busy = Busy::default();
         self.busy.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&busy.0));
         busy
+    }
+
+    /// Of one BillingSink, as "namespace/name".
+    pub fn shipment(&self, sink: &str) -> Arc<Shipment> {
+        let shipment = Arc::new(Shipment { sink: sink.to_owned(), ..Shipment::default() });
+        self.shipments.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&shipment));
+        shipment
     }
 
     /// How many executors run this function now.
@@ -171,23 +208,40 @@ impl Metrics {
             event_bytes,
             queue_full,
             disk_full,
+            journal_full,
             failed,
             entries,
             entry_bytes,
             writes,
             dead_letters,
         } = &self.store;
-        all.whole(M::Events, &[], events.get());
-        all.whole(M::EventBytes, &[], event_bytes.get());
-        for (reason, cell) in [("queue-full", queue_full), ("disk-full", disk_full), ("store", failed)] {
+        let (events, event_bytes) =
+            (events.get() + self.asked.get(), event_bytes.get() + self.asked_bytes.get());
+        all.whole(M::Events, &[], events + self.sinks.events.get());
+        all.whole(M::EventBytes, &[], event_bytes + self.sinks.event_bytes.get());
+        for (reason, cell) in [
+            ("queue-full", queue_full),
+            ("disk-full", disk_full),
+            ("journal-full", journal_full),
+            ("store", failed),
+        ] {
             all.whole(M::RefusedRequests, &[reason], cell.get());
         }
         all.whole(M::JournalEntries, &[], entries.get());
         all.whole(M::JournalBytes, &[], entry_bytes.get());
         all.add(M::WriteDuration, &[], Value::Distribution(writes.distribution()));
         all.whole(M::DeadLetters, &[], dead_letters.get());
+        let Sinks { acknowledged, again, refused, waiting, .. } = &self.sinks;
+        for (result, cell) in [("acknowledged", acknowledged), ("again", again), ("refused", refused)] {
+            all.whole(M::SinkRecords, &[result], cell.get());
+        }
+        all.whole(M::SinkWaiting, &[], waiting.get());
+        for shipment in &*self.shipments.lock().unwrap_or_else(PoisonError::into_inner) {
+            shipment.gather(entries.get(), &mut all);
+        }
         self.core.gather(&mut all);
         self.queue.gather(["queue", "0"], now, &mut all);
+        self.partitions.gather(now, &mut all);
         self.gather_attempts(&mut all);
         all.whole(M::Compiles, &[], self.compiles.get());
         all.whole(M::SuppressedLines, &[], limit::suppressed());
@@ -272,6 +326,6 @@ impl Source {
         all.whole(Metric::Lag, &labels, self.end.get().saturating_sub(watermark));
         let age = if oldest == 0 { 0 } else { now.saturating_sub(oldest) };
         all.nanos(Metric::OldestAge, &labels, age);
-        all.whole(Metric::Commits, &labels, self.commits.get());
+        all.whole(Metric::Commits, &[labels[0], labels[1], "acknowledged"], self.commits.get());
     }
 }

@@ -1,5 +1,6 @@
 //! docs/metrics.md, made from the table.
 
+use super::partitions::PARTITIONS;
 use super::series::NAMES;
 use super::table::{Kind, Row, TABLE};
 
@@ -21,7 +22,8 @@ pub fn documentation() -> String {
         "
 Labels come from the documents and from closed lists, never from events: `trigger` and `function` are `namespace/name`, of a
 subscriber that is called over HTTP its URL, the first {NAMES} of each that the worker meets, and `other` for all that come after them. `outcome` and `reason` are those of
-the journal.
+the journal. `source` is `queue`, or a KafkaSource's `namespace/name` with `topic/number` as `partition`: the first {PARTITIONS} that the worker is
+assigned, each while it has it. Lag is counted from what is done; `weir lag` and KEDA count from what is committed.
 
 | metric | type | unit | labels | what it is |
 |---|---|---|---|---|

@@ -87,7 +87,7 @@ metrics! {
     Build: Info None "weir_build" ["version"] "Which version runs.";
     Ready: Gauge None "weir_ready" [] "1 while events are taken, as /readyz says it; else 0.";
     Requests: Counter None "weir_http_requests" ["code"] "Requests to the listener for events, by the status of their answer.";
-    Events: Counter None "weir_events" [] "Events taken in: durable, and their publisher told so.";
+    Events: Counter None "weir_events" [] "Events taken in: durable, and their publisher told so; in direct mode, of senders who wait.";
     EventBytes: Counter Bytes "weir_event_bytes" [] "What these take up.";
     RefusedRequests: Counter None "weir_refused_requests" ["reason"] "Requests that the store did not take, by the reason.";
     Arrived: Counter None "weir_arrived_events" [] "Events read from a source: new ones, replies, and after a start what was left.";
@@ -104,6 +104,7 @@ metrics! {
     ParkedDeliveries: Counter None "weir_parked_deliveries" [] "Deliveries written aside until it is their time.";
     FetchedDeliveries: Counter None "weir_fetched_deliveries" [] "Parked deliveries that came back into memory.";
     Pauses: Counter None "weir_pauses" [] "How often a trigger was paused because what it sets off failed too often in a row.";
+    BudgetUsed: Gauge None "weir_budget_used_percent" ["trigger"] "Of what a trigger's attempts may take in this day of UTC, how much they have taken on this worker.";
     DeliveryDuration: Histogram Seconds "weir_delivery_duration_seconds" ["trigger"] "From the moment an event is durable to the end of its delivery, retries and waiting included. Of events in the queue, and not of what was parked.";
     CallDuration: Histogram Seconds "weir_call_duration_seconds" ["function"] "The time of an attempt's call alone.";
     Fuel: Counter None "weir_fuel" ["function"] "Units of work that calls have used.";
@@ -115,12 +116,19 @@ metrics! {
     Watermark: Gauge None "weir_watermark" ["source" "partition"] "The offset below which every event is settled.";
     Lag: Gauge None "weir_lag_events" ["source" "partition"] "Events that are in the source, from the watermark on.";
     OldestAge: Gauge Seconds "weir_oldest_event_age_seconds" ["source" "partition"] "For how long the event at the watermark has been there; at most since the worker started.";
-    Commits: Counter None "weir_commits" ["source" "partition"] "How often the watermark was handed on to be kept.";
+    CommittedOffset: Gauge None "weir_committed_offset" ["source" "partition"] "What the group has of it, of sources of Kafka.";
+    Commits: Counter None "weir_commits" ["source" "partition" "result"] "How often the watermark was handed on to be kept: acknowledged, or failed and to be tried again.";
     JournalEntries: Counter None "weir_journal_entries" [] "Entries written to the journal.";
     JournalBytes: Counter Bytes "weir_journal_written_bytes" [] "What these take up.";
+    Shipments: Counter None "weir_shipments" ["sink" "result"] "Batches of usage for a BillingSink: acknowledged, to be sent again, or refused and sent again in halves.";
+    ShippedEntries: Counter None "weir_shipped_entries" ["sink"] "Entries that a BillingSink has, those that it refused for good among them.";
+    QuarantinedEntries: Counter None "weir_quarantined_entries" ["sink"] "Entries that a BillingSink refused for good; they are kept in data/shipments. There should be none: raise an alarm.";
+    WaitingEntries: Gauge None "weir_waiting_entries" ["sink"] "Entries that are durable and not shipped yet.";
     WriteDuration: Histogram Seconds "weir_write_duration_seconds" [] "The time of one write of all that had gathered, and its flush.";
     StoreBytes: Gauge Bytes "weir_store_bytes" ["log"] "What is on disk: queue, journal, parking, dead letters.";
     DeadLetters: Gauge None "weir_dead_letters" [] "Dead letters in the worker's own store.";
+    SinkRecords: Counter None "weir_sink_records" ["result"] "Records for Kafka: acknowledged; refused for now, to be sent again; or refused for good and kept as dead letters of the worker's own, of which there should be none: raise an alarm.";
+    SinkWaiting: Gauge None "weir_sink_waiting_records" [] "Records for Kafka that are not acknowledged yet; what they belong to waits with them.";
     Triggers: Gauge None "weir_triggers" [] "Triggers in force.";
     Functions: Gauge None "weir_functions" [] "Functions in force.";
     Reloads: Counter None "weir_reloads" ["result"] "Changes of documents or modules: taken, or refused.";

@@ -161,7 +161,7 @@ mod tests {
         let distribution =
             Distribution { bounds: &[1_000_000, 1_000_000_000], counts: vec![1, 0, 2], sum: 70 };
         snapshot.add(Metric::WriteDuration, &[], Value::Distribution(distribution));
-        let expected = r#"# HELP weir_events Events taken in: durable, and their publisher told so.
+        let expected = r#"# HELP weir_events Events taken in: durable, and their publisher told so; in direct mode, of senders who wait.
 # TYPE weir_events counter
 weir_events_total 3
 # HELP weir_attempts Attempts, by how they ended and why.

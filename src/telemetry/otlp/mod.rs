@@ -3,6 +3,7 @@
 mod numbers;
 mod spans;
 
+use opentelemetry::KeyValue as KeyValuePair;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -58,6 +59,12 @@ impl Resource {
     fn set(&mut self, name: &str, value: &str) {
         self.0.retain(|(known, _)| known != name);
         self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// As OpenTelemetry's SDK has it.
+    pub fn sdk(&self) -> opentelemetry_sdk::Resource {
+        let attribute = |(name, value): &(String, String)| KeyValuePair::new(name.clone(), value.clone());
+        opentelemetry_sdk::Resource::builder_empty().with_attributes(self.0.iter().map(attribute)).build()
     }
 
     fn message(&self) -> Message {

@@ -32,11 +32,20 @@ impl Sampling {
         Sampling { below: (ratio.clamp(0.0, 1.0) * (1u64 << 63) as f64) as u64 }
     }
 
+    /// Does anyone follow this event? For all others there is nothing to make ids for: whoever has their replies in this
+    /// worker decides anew.
+    pub fn follows(self, event: &Event<'_>, position: Position) -> bool {
+        match text(event, "traceparent") {
+            Some(_) => true,
+            None => self.takes(position),
+        }
+    }
+
     /// The context of an attempt, known before it is made: for its reply, and for what it sends.
     pub fn context(self, event: &Event<'_>, position: Position, delivery: Uid, attempt: u32) -> Context {
         let said = text(event, "traceparent").and_then(parse);
         let trace = said.as_ref().map_or_else(|| Uid::of_trace(position).0, |said| said.trace);
-        let is_sampled = said.as_ref().map_or_else(|| self.takes(trace), |said| said.is_sampled);
+        let is_sampled = said.as_ref().map_or_else(|| self.takes(position), |said| said.is_sampled);
         let state = text(event, "tracestate").filter(|state| said.is_some() && is_state(state));
         Context {
             trace,
@@ -48,16 +57,34 @@ impl Sampling {
         }
     }
 
-    /// By the trace's id, so that each worker decides alike.
-    fn takes(self, trace: u128) -> bool {
-        (trace as u64) >> 1 < self.below
+    /// By where the event stands, so that each worker decides alike. It is asked of every attempt: the digest that a trace has
+    /// for its id would cost more than all the rest.
+    fn takes(self, Position { source, partition, offset }: Position) -> bool {
+        let source = (source.0 >> 64) as u64 ^ source.0 as u64;
+        let mixed = mixed(mixed(source ^ u64::from(partition)) ^ offset);
+        mixed >> 1 < self.below
     }
+}
+
+/// The end of SplitMix64: each bit of the number counts for each of the result.
+fn mixed(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }
 
 impl Context {
     /// What a reply or a request of this attempt carries.
     pub fn traceparent(&self) -> String {
-        format!("00-{:032x}-{:016x}-{:02x}", self.trace, self.attempt, u8::from(self.is_sampled))
+        // Most say no: `format!` with numbers of 128 bits would be what they cost most.
+        let mut text = String::with_capacity(55);
+        text.push_str("00-");
+        hex(&mut text, &self.trace.to_be_bytes());
+        text.push('-');
+        hex(&mut text, &self.attempt.to_be_bytes());
+        text.push_str(if self.is_sampled { "-01" } else { "-00" });
+        text
     }
 
     pub fn tracestate(&self) -> Option<&str> {
@@ -72,6 +99,14 @@ impl Context {
             // Of another trace.
             None => event.extensions.retain(|(name, _)| name != "tracestate"),
         }
+    }
+}
+
+fn hex(to: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        to.push(DIGITS[usize::from(byte >> 4)] as char);
+        to.push(DIGITS[usize::from(byte & 15)] as char);
     }
 }
 
@@ -167,6 +202,14 @@ mod tests {
         assert_eq!([sampled(0.0), sampled(1.0)], [0, 10_000]);
         let tenth = sampled(0.1);
         assert!((800..1_200).contains(&tenth), "{tenth}");
+        let followed = |ratio, offset, extensions: &[_]| {
+            let position = Position { source: Uid(7), partition: 0, offset };
+            Sampling::of(ratio).follows(&event(extensions), position)
+        };
+        for offset in 0..1_000 {
+            assert_eq!(followed(0.1, offset, &[]), context(0.1, offset, &[]).is_sampled, "{offset}");
+        }
+        assert!(followed(0.0, 1, &[("traceparent", &PARENT.replace("-01", "-00"))]), "it is passed on");
         assert_eq!(context(1.0, 1, &[]), context(1.0, 1, &[]), "the same attempt has the same ids");
         assert_ne!(context(1.0, 1, &[]).trace, context(1.0, 2, &[]).trace);
     }

@@ -2,6 +2,7 @@
 //! reply. What is traced is decided by the event's own `traceparent`, else by its position.
 
 pub mod context;
+pub mod doings;
 pub mod span;
 pub mod spans;
 

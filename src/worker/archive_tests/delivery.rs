@@ -63,6 +63,8 @@ pub(super) fn entry(uid: Uid, d: &Delivery, outcome: Outcome, reason: Reason) ->
         trigger: d.trigger,
         function: "default/f",
         tenant: "t",
+        version: 0,
+        replay: 0,
         attempt: d.attempts,
         outcome,
         reason,
@@ -72,6 +74,7 @@ pub(super) fn entry(uid: Uid, d: &Delivery, outcome: Outcome, reason: Reason) ->
         fuel: 0,
         price: 0,
         memory: 0,
+        memory_limit: 0,
         bytes_in: 1,
         bytes_out: 1,
         event_id: "e",
@@ -79,6 +82,7 @@ pub(super) fn entry(uid: Uid, d: &Delivery, outcome: Outcome, reason: Reason) ->
         event_type: "t",
         replies: Vec::new(),
         fenced: false,
+        dead_letter: false,
     };
     let mut bytes = Vec::new();
     entry.encode(&mut bytes);

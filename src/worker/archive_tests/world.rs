@@ -19,9 +19,9 @@ use crate::worker::archive::{Archive, ArchiveError, Aside, Attempt, Limits};
 use crate::worker::query::Store;
 use crate::worker::recovery::Recovered;
 
-const LIMITS: Limits = Limits { queue_bytes: u64::MAX, journal_bytes: u64::MAX };
+const LIMITS: Limits = Limits { queue_bytes: u64::MAX, journal_bytes: u64::MAX, journal_keep: u64::MAX };
 const VOLUMES: store::Limits = store::Limits { volume_bytes: 1_500 };
-const QUEUE: Uid = Uid(77);
+use crate::worker::queue_uid::SHARED as QUEUE;
 
 pub(super) struct World {
     open: Box<Open>,
@@ -180,7 +180,8 @@ impl World {
             }
             Action::Park => {
                 attempt.marks.extend(Some(mark).filter(|_| d.parked.is_none()));
-                attempt.parked = Some(Aside { record: parked(uid, d).encode(), was: d.parked });
+                attempt.parked =
+                    Some(Aside { record: parked(uid, d).encode(), was: d.parked, lane: Vec::new() });
                 Place::Parked
             }
         };

@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::tasks;
+use crate::telemetry::limit::Limit;
 use connection::Held;
 use line::Lines;
 
@@ -36,6 +37,8 @@ pub struct Limits {
 
 /// How often the certificates' files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+static UNACCEPTED: Limit = Limit::new("could not accept a connection", 1);
 
 /// What answers the requests of all connections.
 pub trait Handler: Clone + Send + Sync + 'static {
@@ -80,7 +83,9 @@ pub async fn serve(
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     // Out of file descriptors, mostly: fewer connections and waiting are what helps.
-                    tracing::warn!(%error, "could not accept a connection");
+                    if UNACCEPTED.admits() {
+                        tracing::warn!(%error, "could not accept a connection");
+                    }
                     lines.cut_oldest();
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;

@@ -201,7 +201,8 @@ impl<'r> Play<'r> {
         let trigger = &deployment.triggers[run.trigger as usize];
         let failure = report.failure().cloned();
         let buried = matches!(fate, Fate::Ended { end: End::DeadLettered, .. });
-        let attempt = report.settle(delivery, fate, self.now);
+        let spent = report.price();
+        let attempt = report.settle(delivery, fate, spent, self.now);
         let (outcome, reason, message) = match failure {
             None => (Outcome::Succeeded, Reason::None, String::new()),
             Some(failure) => (failure.outcome, failure.reason, failure.message),

@@ -1,13 +1,13 @@
 //! The events of this world: those of publishers, and those that deliveries make.
 
 use bytes::Bytes;
-use weir::event::{Event, Uid, Value, record};
+use weir::event::{Event, Value, record};
 
 use super::super::dice::dice_of;
 use super::super::plan::TYPES;
 
 /// The queue, as a source.
-pub(crate) const QUEUE: Uid = Uid(77);
+pub(crate) use weir::worker::queue_uid::SHARED as QUEUE;
 /// The extension that counts down how often an event may come round as a reply.
 const HOPS: &str = "knativebrokerttl";
 

@@ -132,6 +132,8 @@ impl World {
             trigger: &name,
             function: "default/f",
             tenant: "shop",
+            version: 0,
+            replay: 0,
             attempt: job.attempt,
             outcome: job.outcome,
             reason: if job.outcome == Outcome::Succeeded { Reason::None } else { Reason::Guest },
@@ -141,6 +143,7 @@ impl World {
             fuel: 0,
             price: 0,
             memory: 0,
+            memory_limit: 0,
             bytes_in: job.envelope.record().len() as u64,
             bytes_out: 0,
             event_id: &event.id,
@@ -148,6 +151,7 @@ impl World {
             event_type: &event.ty,
             replies: Vec::new(),
             fenced: false,
+            dead_letter: false,
         };
         let mut bytes = Vec::new();
         entry.encode(&mut bytes);
@@ -156,6 +160,7 @@ impl World {
             wall_ns,
             mark: Ended { offset, trigger: trigger_uid(trigger) },
             replies: Vec::new(),
+            parcels: Vec::new(),
             looping: Vec::new(),
         };
         let Some(change) = change.filter(|_| job.outcome == Outcome::Succeeded) else { return made };

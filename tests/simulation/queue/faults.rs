@@ -1,5 +1,6 @@
 //! What goes wrong: kills, stops, a disk that fails or is full; and dead letters that someone asks for.
 
+use weir::dispatch::Input;
 use weir::store::simulated::Fault as DiskFault;
 
 use super::super::scenario::Fault;
@@ -18,6 +19,7 @@ impl World {
             Fault::Drops,
             Fault::Reloads,
             Fault::Reloads,
+            Fault::Budgets,
         ];
         let possible: Vec<Fault> = possible.into_iter().filter(|&fault| self.has(fault)).collect();
         if possible.is_empty() || self.life.is_none() {
@@ -41,7 +43,19 @@ impl World {
             }
             Fault::Replays => self.asks(Ask::Replay),
             Fault::Reloads => self.reload(),
+            Fault::Budgets => self.spend(),
             _ => self.asks(Ask::Drop),
+        }
+    }
+
+    /// A budget is used up, or more of it is given.
+    fn spend(&mut self) {
+        let now = self.moment();
+        if let Some((trigger, time)) = self.plan.spends(&mut self.dice) {
+            self.totals.spent += 1;
+            let until = time.map(|time| now.after(time));
+            self.life().inbox.push(Input::Spent { trigger, until });
+            self.plan_step();
         }
     }
 

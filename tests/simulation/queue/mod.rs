@@ -100,6 +100,7 @@ impl Simulated for World {
         let limits = archive::Limits {
             queue_bytes: within(scenario.has(Fault::SmallQueue)),
             journal_bytes: within(dice.chance(10)),
+            journal_keep: u64::MAX,
         };
         let executors = dice.within(1..4) as usize;
         let mut world = World {

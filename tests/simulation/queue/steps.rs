@@ -96,6 +96,12 @@ impl World {
                 }
                 self.totals.fetched += 1;
             }
+            Input::Spent { trigger, until } => {
+                let trigger = self.plan.trigger_of(*trigger);
+                if life.triggers.contains(&trigger) {
+                    life.meter.spent(trigger, *until);
+                }
+            }
             Input::Reloaded { table } => self.reloaded(table),
             _ => {}
         }
@@ -273,7 +279,9 @@ impl World {
         if parked.was.is_some_and(|was| life.records.get(&was) != Some(&duty)) {
             broken("takes another's place", &format!("{duty:?} that of {:?}", parked.was));
         }
-        life.known.get_mut(&duty).expect("just seen").due = parked.due;
+        // Parked in the step in which its trigger went, it waits no longer, either.
+        let due = if life.gone.contains(&trigger) { Moment(0) } else { parked.due };
+        life.known.get_mut(&duty).expect("just seen").due = due;
         life.parking.insert(delivery, duty);
         self.totals.parked += 1;
         self.totals.reparked += u64::from(parked.was.is_some());

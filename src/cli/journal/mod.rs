@@ -1,9 +1,15 @@
 //! `weir journal`.
 
-use clap::Args;
+mod dump;
+mod rescue;
+mod stats;
+mod verify;
+
+use clap::{Args, Subcommand};
 
 use super::cost::Format;
 use super::dlq::list;
+use super::dlq::place::Place;
 use super::exit::Outcome;
 use super::options::Options;
 use super::out::{print, say};
@@ -13,14 +19,20 @@ use crate::sink::letter_filter::Filter;
 use crate::worker::query::{EntryLine, Query};
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Asks the running worker of the data directory, or reads the journal there if none runs. Oldest first.
 
 Examples:
   weir journal
   weir journal --event order-1
-  weir journal --last 1000 --format json | jq 'select(.outcome != \"succeeded\")'")]
+  weir journal verify
+  weir journal --last 1000 --format json | jq 'select(.outcome != \"succeeded\")'"
+)]
 pub struct Show {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// How many of the last attempts (or dead letters) to show
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST))]
     last: u32,
@@ -37,14 +49,33 @@ pub struct Show {
     options: Options,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look whether the chain of segments holds, and name the place where it does not
+    Verify(verify::Verify),
+    /// Print every entry
+    Dump(dump::Dump),
+    /// Say how much the journal has, and how much of it has not been shipped
+    Stats(stats::Stats),
+    /// Ship what a dead worker left behind
+    Rescue(rescue::Rescue),
+}
+
 /// An answer is held in memory, by the worker too.
 const MOST: i64 = 1_000_000;
 
 impl Show {
     pub fn main(&self) -> Outcome {
+        match &self.command {
+            None => {}
+            Some(Command::Verify(verify)) => return verify.main(),
+            Some(Command::Dump(dump)) => return dump.main(),
+            Some(Command::Stats(stats)) => return stats.main(),
+            Some(Command::Rescue(rescue)) => return rescue.main(),
+        }
         let settings = self.options.settings()?;
         if self.dead_letters {
-            return list::list(&settings, Filter::default(), self.last, self.format);
+            return list::list(&mut Place::own(&settings), Filter::default(), self.last, self.format);
         }
         let query = Query::Journal { last: self.last as usize, event: self.event.clone() };
         let text = stored::ask(&settings.data_dir, query)?;

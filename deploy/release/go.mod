@@ -1,0 +1,3 @@
+module weir.dev/release
+
+go 1.24.0

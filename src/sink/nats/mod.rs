@@ -1,0 +1,6 @@
+//! Writing to JetStream: parcels become messages, and each is told of once a stream has it or refuses it.
+
+mod message;
+mod producer;
+
+pub use producer::Producer;

@@ -1,0 +1,317 @@
+//! The durable consumers of a source, and what has to be true of them: what its messages wait in, and what is parked of them.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, Config, DeliverPolicy, Info, PriorityPolicy, pull};
+use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamError, GetStreamErrorKind};
+use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::{Context, ErrorCode};
+use serde_json::json;
+
+use crate::config::{Initial, NatsSource};
+
+/// What is consumed, as the document says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Durable {
+    pub stream: String,
+    pub name: String,
+    /// None: all of the stream's.
+    pub subjects: Vec<String>,
+    pub ack_wait: Duration,
+    pub max_ack_pending: u32,
+    pub initial: Initial,
+}
+
+/// Where deliveries wait that must wait long, and who reads them: a stream for one durable, which all of its workers share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parking {
+    pub stream: String,
+    pub subject: String,
+    /// As the source's own.
+    pub durable: String,
+    pub ack_wait: Duration,
+}
+
+/// Why something can't be consumed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It may be otherwise soon: NATS does not answer, a stream is not there yet.
+    Now(String),
+    /// A setting would break a guarantee: it takes somebody to mend it.
+    Wrong(String),
+}
+
+/// As many deliveries may wait in a parking at once as its consumer can have under way.
+const PARKED: i64 = 1_000_000;
+
+impl Durable {
+    pub fn of(nats: &NatsSource) -> Durable {
+        Durable {
+            stream: nats.stream.clone(),
+            name: nats.consumer.clone(),
+            subjects: nats.subjects.clone(),
+            ack_wait: nats.ack_wait,
+            max_ack_pending: nats.max_ack_pending,
+            initial: nats.initial_position,
+        }
+    }
+
+    pub fn parking(&self) -> Parking {
+        Parking {
+            stream: format!("{}-{}-parked", self.stream, self.name),
+            subject: format!("weir.parked.{}.{}", self.stream, self.name),
+            durable: self.name.clone(),
+            ack_wait: self.ack_wait,
+        }
+    }
+
+    pub fn config(&self) -> pull::Config {
+        let deliver_policy = match self.initial {
+            Initial::Earliest => DeliverPolicy::All,
+            Initial::Latest => DeliverPolicy::New,
+            Initial::At(milliseconds) => since(milliseconds),
+        };
+        let (filter_subject, filter_subjects) = match self.subjects.as_slice() {
+            [one] => (one.clone(), Vec::new()),
+            more => (String::new(), more.to_vec()),
+        };
+        pull::Config {
+            durable_name: Some(self.name.clone()),
+            description: Some("weir".to_owned()),
+            deliver_policy,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: self.ack_wait,
+            max_deliver: -1,
+            filter_subject,
+            filter_subjects,
+            max_ack_pending: i64::from(self.max_ack_pending),
+            ..pull::Config::default()
+        }
+    }
+
+    /// Every setting that would lose events, or have them done again and again; and how to mend each.
+    pub fn faults(&self, config: &Config) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut fault = |found: bool, what: &str, mend: &str| {
+            if found {
+                faults.push(format!("{what}: {mend}"));
+            }
+        };
+        fault(
+            config.deliver_subject.is_some(),
+            "deliver_subject is set, so messages are pushed to whoever listens",
+            "it has to be a pull consumer: make another",
+        );
+        fault(
+            config.ack_policy != AckPolicy::Explicit,
+            "ack_policy is not 'explicit', so one answer would stand for messages that are not done",
+            "make another with 'explicit': it can't be changed",
+        );
+        fault(
+            config.max_deliver > 0,
+            "max_deliver is set, so messages are given up without a word when workers fall",
+            "set it to -1: retries and dead letters are the triggers'",
+        );
+        fault(
+            !config.backoff.is_empty(),
+            "backoff is set, so ack_wait is not what it says, and messages are given up",
+            "take it out: retries are the triggers'",
+        );
+        fault(
+            config.headers_only,
+            "headers_only is set, so events come without their data",
+            "set it to false",
+        );
+        fault(
+            config.memory_storage,
+            "mem_storage is set, so a restart of the server forgets what is done",
+            "make another on disk",
+        );
+        fault(
+            !config.inactive_threshold.is_zero(),
+            "inactive_threshold is set, so the consumer goes, with what is done, while no worker runs",
+            "take it out",
+        );
+        fault(
+            config.priority_policy != PriorityPolicy::None,
+            "priority_policy is set, and pulls without a group get nothing",
+            "take it out, or make another",
+        );
+        let mut filters = config.filter_subjects.clone();
+        filters.extend(Some(config.filter_subject.clone()).filter(|subject| !subject.is_empty()));
+        let mut wanted = self.subjects.clone();
+        filters.sort_unstable();
+        wanted.sort_unstable();
+        if filters != wanted {
+            let shown = |subjects: &[String]| match subjects {
+                [] => "all of the stream's".to_owned(),
+                some => some.join(", "),
+            };
+            faults.push(format!(
+                "it filters {}, and the source says {}: edit the consumer, or 'subjects' of the source",
+                shown(&filters),
+                shown(&wanted)
+            ));
+        }
+        faults
+    }
+
+    /// The consumer as it is; made where it is not there and `makes` says so.
+    pub async fn ensure(&self, context: &Context, makes: bool) -> Result<(Stream, Info), Unfit> {
+        let stream = self.stream(context).await?;
+        let info = match self.info(&stream).await? {
+            Some(info) => info,
+            None if !makes => {
+                return Err(Unfit::Now(format!(
+                    "the consumer {} of the stream {} is gone: it is waited for (weir setup makes it)",
+                    self.name, self.stream
+                )));
+            }
+            None => {
+                let made = stream.create_consumer(self.config()).await.map_err(|error| {
+                    Unfit::Wrong(format!(
+                        "the consumer {} of the stream {} is not there and can't be made: {error}; have it made by someone \
+                         who may: weir setup",
+                        self.name, self.stream
+                    ))
+                })?;
+                tracing::info!(stream = self.stream, consumer = self.name, "the consumer was made");
+                made.cached_info().clone()
+            }
+        };
+        let faults = self.faults(&info.config);
+        match faults.is_empty() {
+            true => Ok((stream, info)),
+            false => Err(Unfit::Wrong(format!(
+                "the consumer {} of the stream {} would break what is promised: {}",
+                self.name,
+                self.stream,
+                faults.join("; ")
+            ))),
+        }
+    }
+
+    pub async fn stream(&self, context: &Context) -> Result<Stream, Unfit> {
+        context.get_stream(&self.stream).await.map_err(|error| {
+            Unfit::Now(match is_missing(&error) {
+                true => format!("the stream {} is not there", self.stream),
+                false => format!("NATS does not say where the stream {} is: {error}", self.stream),
+            })
+        })
+    }
+
+    /// `None`: it is not there.
+    pub async fn info(&self, stream: &Stream) -> Result<Option<Info>, Unfit> {
+        match stream.consumer_info(&self.name).await {
+            Ok(info) => Ok(Some(info)),
+            Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                Err(Unfit::Now(format!("NATS does not say where the consumer {} is: {error}", self.name)))
+            }
+        }
+    }
+}
+
+impl Parking {
+    pub fn stream_config(&self, replicas: usize) -> stream::Config {
+        stream::Config {
+            name: self.stream.clone(),
+            description: Some("deliveries that wait long, of weir".to_owned()),
+            subjects: vec![self.subject.clone()],
+            retention: RetentionPolicy::WorkQueue,
+            storage: StorageType::File,
+            num_replicas: replicas,
+            ..stream::Config::default()
+        }
+    }
+
+    pub fn config(&self) -> pull::Config {
+        pull::Config {
+            durable_name: Some(self.durable.clone()),
+            description: Some("weir".to_owned()),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: self.ack_wait,
+            max_deliver: -1,
+            max_ack_pending: PARKED,
+            ..pull::Config::default()
+        }
+    }
+
+    /// What would lose what is parked.
+    pub fn faults(config: &stream::Config) -> Vec<&'static str> {
+        let mut faults = Vec::new();
+        if !config.max_age.is_zero() {
+            faults.push("max_age is set: set it to 0");
+        }
+        if config.storage != StorageType::File {
+            faults.push("it is not on disk: make it anew with storage 'file'");
+        }
+        if config.discard == DiscardPolicy::Old
+            && (config.max_messages > 0 || config.max_bytes > 0 || config.max_messages_per_subject > 0)
+        {
+            faults.push("it is limited and discards what is old: set discard to 'new'");
+        }
+        if config.retention == RetentionPolicy::Limits {
+            faults.push("it keeps what is done: make it anew with retention 'workqueue'");
+        }
+        faults
+    }
+
+    /// The stream and its consumer; made where they are not there, kept as often as the stream that it is of.
+    pub async fn ensure(&self, context: &Context, of: &Stream) -> Result<(), Unfit> {
+        let made = |what: &str, error: &dyn std::fmt::Display| {
+            Unfit::Wrong(format!(
+                "the {what} {}, where deliveries wait that must wait long, is not there and can't be made: {error}; have it \
+                 made by someone who may: weir setup",
+                self.stream
+            ))
+        };
+        let stream = match context.get_stream(&self.stream).await {
+            Ok(stream) => stream,
+            Err(error) if is_missing(&error) => {
+                let config = self.stream_config(of.cached_info().config.num_replicas);
+                // Another worker may be as fast: the same is no error.
+                let created = context.create_stream(config).await.map_err(|error| made("stream", &error))?;
+                tracing::info!(stream = self.stream, "the parking stream was made");
+                created
+            }
+            Err(error) => {
+                return Err(Unfit::Now(format!("NATS does not say where {} is: {error}", self.stream)));
+            }
+        };
+        let faults = Parking::faults(&stream.cached_info().config);
+        if !faults.is_empty() {
+            let mut said = format!("the parking stream {} would lose what is parked: ", self.stream);
+            let _ = write!(said, "{}", faults.join("; "));
+            return Err(Unfit::Wrong(said));
+        }
+        match stream.consumer_info(&self.durable).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => {
+                let consumer = stream.create_consumer(self.config()).await;
+                consumer.map(drop).map_err(|error| made("consumer of", &error))
+            }
+            Err(error) => Err(Unfit::Now(format!("NATS does not say who reads {}: {error}", self.stream))),
+        }
+    }
+}
+
+impl std::fmt::Display for Unfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unfit::Now(why) | Unfit::Wrong(why) => f.write_str(why),
+        }
+    }
+}
+
+/// From a time on. The client's own type of times is another crate's: it reads it as the server writes it.
+fn since(milliseconds: i64) -> DeliverPolicy {
+    let time = jiff::Timestamp::from_millisecond(milliseconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let policy = json!({"deliver_policy": "by_start_time", "opt_start_time": time.to_string()});
+    serde_json::from_value(policy).expect("it is a policy as the server writes it")
+}
+
+fn is_missing(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}

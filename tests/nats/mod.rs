@@ -1,0 +1,247 @@
+//! A stream on a real NATS server of its own, with a durable that consumes it, seen by others than the worker.
+
+#![allow(dead_code, unreachable_pub)] // Each test binary uses what it needs of this.
+
+use async_nats::jetstream::consumer::{Info, PullConsumer, pull};
+use async_nats::jetstream::stream::{self, DiscardPolicy, StorageType, Stream as Found};
+use async_nats::jetstream::{self, Context};
+use async_nats::{ConnectOptions, HeaderMap};
+use tokio::runtime::Runtime;
+
+use super::brokers;
+use super::worker::{Home, eventually, guests};
+
+pub const DURABLE: &str = "weir";
+
+pub struct Stream {
+    pub address: String,
+    pub name: String,
+    runtime: Runtime,
+    context: Context,
+}
+
+/// How far a durable is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    pub pending: u64,
+    pub unacknowledged: u64,
+}
+
+/// A trigger for a function that takes everything.
+pub const AUDIT: &str = "---\napiVersion: weir.dev/v1alpha1\nkind: Function\nmetadata: {name: audit}\nspec: {module: audit.wasm}\n\
+     ---\napiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {name: audit}\nspec:\n  broker: default\n  \
+     subscriber: {ref: {apiVersion: weir.dev/v1alpha1, kind: Function, name: audit}}\n";
+
+impl Stream {
+    /// New, and empty.
+    pub fn new() -> Stream {
+        Stream::at(&brokers::nats(), ConnectOptions::new())
+    }
+
+    /// The same on another server.
+    pub fn at(address: &str, login: ConnectOptions) -> Stream {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let context = runtime.block_on(async { jetstream::new(login.connect(address).await.unwrap()) });
+        let stream =
+            Stream { address: address.to_owned(), name: brokers::unique("ORDERS"), runtime, context };
+        stream.create();
+        stream
+    }
+
+    pub fn create(&self) {
+        self.runtime.block_on(self.context.create_stream(self.config())).unwrap();
+    }
+
+    fn config(&self) -> stream::Config {
+        stream::Config {
+            name: self.name.clone(),
+            subjects: vec![format!("{}.>", self.name)],
+            storage: StorageType::File,
+            ..stream::Config::default()
+        }
+    }
+
+    /// Full at so many messages: what comes then is refused. -1: never.
+    pub fn limit(&self, most: i64) {
+        let config = stream::Config { max_messages: most, discard: DiscardPolicy::New, ..self.config() };
+        self.runtime.block_on(self.context.update_stream(config)).unwrap();
+    }
+
+    /// No message may be larger.
+    pub fn limit_size(&self, bytes: i32) {
+        let config = stream::Config { max_message_size: bytes, ..self.config() };
+        self.runtime.block_on(self.context.update_stream(config)).unwrap();
+    }
+
+    /// The same of its parking, which has to be there.
+    pub fn limit_parking(&self, most: i64) {
+        let mut config = self.found(&self.parking()).unwrap().cached_info().config.clone();
+        (config.max_messages, config.discard) = (most, DiscardPolicy::New);
+        self.runtime.block_on(self.context.update_stream(config)).unwrap();
+    }
+
+    pub fn delete(&self) {
+        self.runtime.block_on(self.context.delete_stream(&self.name)).unwrap();
+    }
+
+    pub fn parking(&self) -> String {
+        format!("{}-{DURABLE}-parked", self.name)
+    }
+
+    fn found(&self, stream: &str) -> Option<Found> {
+        self.runtime.block_on(self.context.get_stream(stream)).ok()
+    }
+
+    /// A durable as somebody else makes it.
+    pub fn make_durable(&self, config: pull::Config) {
+        let stream = self.found(&self.name).unwrap();
+        let config = pull::Config { durable_name: Some(DURABLE.to_owned()), ..config };
+        let _: PullConsumer = self.runtime.block_on(stream.create_consumer(config)).unwrap();
+    }
+
+    pub fn delete_durable(&self) {
+        let stream = self.found(&self.name).unwrap();
+        self.runtime.block_on(stream.delete_consumer(DURABLE)).unwrap();
+    }
+
+    /// An event in binary mode, acknowledged.
+    pub fn publish(&self, ty: &str, id: &str, data: &str) {
+        let headers = [
+            ("ce-specversion", "1.0"),
+            ("ce-id", id),
+            ("ce-source", "/shop"),
+            ("ce-type", ty),
+            ("ce-datacontenttype", "application/json"),
+        ];
+        self.produce("created", &headers, data.as_bytes());
+    }
+
+    /// So many of them: 0, 1, 2 …
+    pub fn publish_all(&self, ids: std::ops::Range<usize>) {
+        self.runtime.block_on(async {
+            let mut acknowledged = Vec::new();
+            for n in ids {
+                let mut headers = HeaderMap::new();
+                for (name, value) in
+                    [("ce-specversion", "1.0"), ("ce-source", "/shop"), ("ce-type", "order.created")]
+                {
+                    headers.insert(name, value);
+                }
+                headers.insert("ce-id", n.to_string());
+                let subject = format!("{}.created", self.name);
+                let sent = self.context.publish_with_headers(subject, headers, "{}".into()).await.unwrap();
+                acknowledged.push(sent);
+            }
+            for acknowledged in acknowledged {
+                acknowledged.await.unwrap();
+            }
+        });
+    }
+
+    /// Whatever is wanted.
+    pub fn produce(&self, subject: &str, headers: &[(&str, &str)], payload: &[u8]) {
+        let mut map = HeaderMap::new();
+        headers.iter().for_each(|(name, value)| map.append(*name, *value));
+        let subject = format!("{}.{subject}", self.name);
+        self.runtime.block_on(async {
+            let sent = self.context.publish_with_headers(subject, map, payload.to_vec().into()).await;
+            sent.unwrap().await.unwrap();
+        });
+    }
+
+    pub fn delete_message(&self, sequence: u64) {
+        let stream = self.found(&self.name).unwrap();
+        assert!(self.runtime.block_on(stream.delete_message(sequence)).unwrap());
+    }
+
+    /// When, as `2026-11-21T12:00:00.123456789Z`.
+    pub fn written(&self, sequence: u64) -> String {
+        let stream = self.found(&self.name).unwrap();
+        let message = self.runtime.block_on(stream.get_raw_message(sequence)).unwrap();
+        jiff::Timestamp::from_nanosecond(message.time.unix_timestamp_nanos()).unwrap().to_string()
+    }
+
+    /// Of the stream, whoever made them.
+    pub fn consumers(&self) -> usize {
+        self.found(&self.name).unwrap().cached_info().state.consumer_count
+    }
+
+    /// How many it holds.
+    pub fn messages(&self) -> u64 {
+        self.found(&self.name).unwrap().cached_info().state.messages
+    }
+
+    /// Subject and type of all that it holds, of events in binary mode.
+    pub fn events(&self) -> Vec<(String, String)> {
+        let subjects = self.all().into_iter().map(|message| message.subject.to_string());
+        subjects.zip(self.headers("ce-type")).collect()
+    }
+
+    /// This header of all that it holds.
+    pub fn headers(&self, name: &str) -> Vec<String> {
+        let text = |message: &jetstream::message::StreamMessage| {
+            message.headers.get(name).map(ToString::to_string).unwrap_or_default()
+        };
+        self.all().iter().map(text).collect()
+    }
+
+    fn all(&self) -> Vec<jetstream::message::StreamMessage> {
+        let stream = self.found(&self.name).unwrap();
+        let state = stream.cached_info().state.clone();
+        let read = |sequence| self.runtime.block_on(stream.get_raw_message(sequence)).ok();
+        (state.first_sequence..=state.last_sequence).filter_map(read).collect()
+    }
+
+    /// This source to the broker `default`, with what else is wanted.
+    pub fn documents(&self, more: &str) -> String {
+        self.documents_with("", more)
+    }
+
+    /// `spec`: lines of its own.
+    pub fn documents_with(&self, spec: &str, more: &str) -> String {
+        format!(
+            "apiVersion: weir.dev/v1alpha1\nkind: NatsSource\nmetadata: {{name: orders}}\nspec:\n  \
+             servers: ['nats://{}']\n  stream: {}\n  consumer: {DURABLE}\n  ackWait: PT3S\n  {spec}\n  \
+             sink: {{ref: {{apiVersion: eventing.knative.dev/v1, kind: Broker, name: default}}}}\n{more}",
+            self.address, self.name
+        )
+    }
+
+    /// A home with a function `audit`, which takes everything, and its trigger.
+    pub fn home(&self, more: &str) -> Home {
+        let home = Home::new(&self.documents(&format!("{AUDIT}{more}")));
+        home.write("audit.wasm", &guests::audit());
+        home
+    }
+
+    fn info(&self, stream: &str) -> Option<Info> {
+        let stream = self.found(stream)?;
+        self.runtime.block_on(stream.consumer_info(DURABLE)).ok()
+    }
+
+    /// As KEDA computes it, of the source's own durable; `None`: it is not there.
+    pub fn lag(&self) -> Option<Lag> {
+        self.info(&self.name).map(|info| Lag::of(&info))
+    }
+
+    pub fn lag_of_parking(&self) -> Option<Lag> {
+        self.info(&self.parking()).map(|info| Lag::of(&info))
+    }
+
+    pub fn until_done(&self) {
+        eventually("all is acknowledged", || {
+            self.lag().filter(|lag| lag.pending == 0 && lag.unacknowledged == 0)
+        });
+    }
+}
+
+impl Lag {
+    fn of(info: &Info) -> Lag {
+        Lag { pending: info.num_pending, unacknowledged: info.num_ack_pending as u64 }
+    }
+
+    pub fn sum(self) -> u64 {
+        self.pending + self.unacknowledged
+    }
+}
