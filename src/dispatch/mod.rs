@@ -25,6 +25,8 @@ pub mod lane;
 pub mod ledger;
 mod load;
 pub mod message;
+#[cfg(test)]
+mod moving_tests;
 pub mod outcome;
 mod pace;
 mod parking;
