@@ -74,8 +74,8 @@ struct Kill {
 
 impl Kill {
     fn of(topic: &Topic, server: &Server) -> Kill {
-        let (commits, seen) = (Commits::of(topic), server.count(PATH));
-        Kill { commits, seen, until: seen }
+        let (seen, commits) = (server.count(PATH), Commits::of(topic));
+        Kill { commits, seen, until: server.count(PATH) }
     }
 }
 
@@ -125,10 +125,11 @@ fn nothing_is_lost_in_a_storm_and_repeats_are_what_a_kill_leaves() {
         }
         if turn % 4 == 2 {
             println!("turn {turn}: the broker is stopped and started");
-            brokers::restart_kafka();
-            // The group may have come to nothing with it, and then what was not committed is done again.
+            // The group may come to nothing with it, and then what was not committed is done again: as soon as the broker is
+            // back, so this is asked before.
             stopped = Some(kills.len());
             kills.push(Kill::of(&topic, &server));
+            brokers::restart_kafka();
         }
         let which = dice.below(WORKERS as u64) as usize;
         let what = dice.below(4);
