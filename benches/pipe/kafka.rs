@@ -1,5 +1,5 @@
 //! Through a real Kafka on this machine's own processors: a topic filled beforehand is drained, with replies and without, by
-//! the worker and by the floor worker in turns; and what an event takes at 20,000 a second.
+//! the worker and by the floor worker in turns; and what an event takes at steady rates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,10 +21,11 @@ use super::whole::{by_kind, scratch};
 use super::{floor, sample};
 
 const EVENTS: usize = 600_000;
-const RATE: usize = 20_000;
-const LATENCIES: usize = 10 * RATE;
-/// The first seconds are not counted: the broker's compiler and page cache take them.
-const WARM: usize = 5 * RATE;
+/// Events a second: what is asked for, and what leaves these processors idle between, so that nothing waits for one.
+const RATES: [usize; 2] = [20_000, 5_000];
+/// In seconds. The first are not counted: the broker's compiler and page cache take them.
+const WARM: usize = 5;
+const COUNTED: usize = 10;
 
 pub(crate) fn measure(table: &Table) {
     for (replies, ty, target) in
@@ -36,10 +37,7 @@ pub(crate) fn measure(table: &Table) {
         let orders = Topic::filled("bench", EVENTS, ty);
         drain(table, &orders, target);
     }
-    table.section(&format!(
-        "Kafka at {RATE} events a second: from the producer's call to the reply at a bare consumer, in ms"
-    ));
-    latency(table);
+    RATES.into_iter().for_each(|rate| latency(table, rate));
 }
 
 fn documents(home: &Path, orders: &Topic, replies: &Topic) -> PathBuf {
@@ -91,14 +89,17 @@ fn drain(table: &Table, orders: &Topic, target: f64) {
     worker.stop();
 }
 
-fn latency(table: &Table) {
+fn latency(table: &Table, rate: usize) {
+    table.section(&format!(
+        "Kafka at {rate} events a second: from the producer's call to the reply at a bare consumer, in ms"
+    ));
     let orders = Topic::new("bench");
     let replies = Topic::new("replies");
     let home = scratch();
     let worker = Worker::start(home.path(), &documents(home.path(), &orders, &replies));
     let before = worker.cpu();
-    percentiles(table, at_rate(&orders, &replies));
-    let each = |ns: f64| ns / (WARM + LATENCIES) as f64;
+    percentiles(table, at_rate(&orders, &replies, rate));
+    let each = |ns: f64| ns / ((WARM + COUNTED) * rate) as f64;
     table.value("CPU time of the worker an event, in ns", each(worker.cpu() - before), None);
     for (name, ns) in by_kind(worker.threads()) {
         table.value(&format!("  of it, {name}"), each(ns), None);
@@ -108,7 +109,7 @@ fn latency(table: &Table) {
         "The same of a record that nobody does anything with: to a bare consumer of its own topic, in ms",
     );
     let bare = Topic::new("bench");
-    percentiles(table, at_rate(&bare, &bare));
+    percentiles(table, at_rate(&bare, &bare, rate));
 }
 
 pub(crate) fn percentiles(table: &Table, mut times: Vec<Duration>) {
@@ -120,19 +121,20 @@ pub(crate) fn percentiles(table: &Table, mut times: Vec<Duration>) {
 }
 
 /// How long each took from `to` until it, or its reply, was read from `from`.
-fn at_rate(to: &Topic, from: &Topic) -> Vec<Duration> {
+fn at_rate(to: &Topic, from: &Topic, rate: usize) -> Vec<Duration> {
+    let events = (WARM + COUNTED) * rate;
     let consumer = from.follow();
     let producer = to.producer("0.5");
     let clock = Instant::now();
     // Once one has gone round, everything has joined.
     publish(&producer, &to.name, 0);
     while read(&consumer).is_none() {}
-    let sent: Arc<Vec<AtomicU64>> = Arc::new((0..WARM + LATENCIES).map(|_| AtomicU64::new(0)).collect());
+    let sent: Arc<Vec<AtomicU64>> = Arc::new((0..events).map(|_| AtomicU64::new(0)).collect());
     let (name, told) = (to.name.clone(), Arc::clone(&sent));
     let publisher = tasks::thread("publisher", move || {
         let begun = Instant::now();
-        for number in 0..WARM + LATENCIES {
-            let due = Duration::from_secs(1) * number as u32 / RATE as u32;
+        for number in 0..events {
+            let due = Duration::from_secs(1) * number as u32 / rate as u32;
             if let Some(early) = due.checked_sub(begun.elapsed()) {
                 sleep(early.max(Duration::from_micros(500)));
             }
@@ -141,14 +143,14 @@ fn at_rate(to: &Topic, from: &Topic) -> Vec<Duration> {
         }
         producer.flush(Duration::from_secs(60)).expect("the broker takes it");
     });
-    let mut times = Vec::with_capacity(WARM + LATENCIES);
-    while times.len() < WARM + LATENCIES {
+    let mut times = Vec::with_capacity(events);
+    while times.len() < events {
         let Some(number) = read(&consumer) else { continue };
         let now = clock.elapsed().as_nanos() as u64;
         times.push(Duration::from_nanos(now - sent[number].load(Ordering::Acquire)));
     }
     publisher.join().expect("it publishes to the end");
-    times.split_off(WARM)
+    times.split_off(WARM * rate)
 }
 
 /// Without a key: those of a moment go to one partition together, as most publishers' do. With keys each would be a request of
