@@ -474,7 +474,7 @@ fn an_order_that_a_shared_durable_can_not_keep_is_refused() {
     for order in ["weir.dev/delivery.order: key", "kafka.eventing.knative.dev/delivery.order: ordered"] {
         let said = load(order, "", broker);
         assert!(
-            said.contains("the Trigger 't' asks for the order") && said.contains("KafkaSource"),
+            said.contains("the Trigger 't' asks for the order") && said.contains("set 'partitions'"),
             "{said}"
         );
         let said = load(order, "", uri);

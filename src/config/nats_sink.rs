@@ -12,6 +12,8 @@ pub struct NatsSink {
     pub subject: String,
     /// The stream that must keep what is written. `None`: whichever has the subject.
     pub stream: Option<String>,
+    /// The subject's last word is one of so many, by the event's key.
+    pub partitions: Option<u32>,
     pub content_mode: ContentMode,
 }
 
@@ -22,8 +24,9 @@ pub(super) fn read(document: &mut Fields<'_>, report: &mut Report<'_>) -> Option
     let subject = subject.and_then(|node| subject::one(node, &spec.below("subject"), report));
     let stream = spec.optional("stream");
     let stream = stream.and_then(|node| subject::name(node, &spec.below("stream"), report));
+    let partitions = spec.integer("partitions", report).map(|count| count as u32);
     let mode = spec.choice("contentMode", &ContentMode::WORDS, report);
     spec.finish(report);
     let (connection, subject) = connection.zip(subject)?;
-    Some(NatsSink { connection, subject, stream, content_mode: mode.unwrap_or_default() })
+    Some(NatsSink { connection, subject, stream, partitions, content_mode: mode.unwrap_or_default() })
 }

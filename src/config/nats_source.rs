@@ -18,8 +18,10 @@ pub struct NatsSource {
     pub stream: String,
     /// The name of the durable consumer: workers that say the same share its messages.
     pub consumer: String,
-    /// Of the stream's. None: all of them.
+    /// Of the stream's. None: all of them. With partitions, what stands before the partition.
     pub subjects: Vec<String>,
+    /// The last word of its subjects is one of so many partitions. `None`: its messages are shared one by one.
+    pub partitions: Option<u32>,
     /// How long a message may be ours before NATS hands it out again.
     pub ack_wait: Duration,
     /// How many messages may be ours at once.
@@ -33,7 +35,7 @@ pub struct NatsSource {
 /// Why no order can be kept, and what can be done.
 pub(super) const NO_ORDER: (&str, &str) = (
     "a durable consumer gives its messages to whichever worker asks, and some again",
-    "say 'unordered'; what has to stay in order can come by a KafkaSource, whose partitions keep it",
+    "set 'partitions' of the NatsSource, whose subjects then end with their partition, and order is kept in each; or say 'unordered'",
 );
 
 /// NATS's own.
@@ -55,6 +57,9 @@ pub(super) fn read(
         Some(node) => subject::filters(node, &spec.below("subjects"), report),
         None => Some(Vec::new()),
     };
+    let partitions = spec.integer("partitions", report).map(|count| count as u32);
+    let subjects =
+        subjects.filter(|subjects| partitions.is_none() || can_be_cut(&mut spec, subjects, report));
     let wait = spec.optional("ackWait");
     let wait = wait.and_then(|node| reader::some_time(node, &spec.below("ackWait"), report));
     let pending = spec.integer("maxAckPending", report).map(|pending| pending as u32);
@@ -68,15 +73,36 @@ pub(super) fn read(
             stream,
             consumer,
             subjects,
+            partitions,
             ack_wait: wait.unwrap_or(ACK_WAIT),
             max_ack_pending: pending.unwrap_or(MAX_ACK_PENDING),
             initial_position: initial,
             mapping,
         })
     });
-    refuse_order(&mut spec, report);
+    if partitions.is_none() {
+        refuse_order(&mut spec, report);
+    }
     let orders = [("unordered", Order::Unordered), ("key", Order::Key), ("ordered", Order::Ordered)];
     Some(source::read(spec, metadata, &orders, reads, report))
+}
+
+/// A durable asks for what ends with its partition: that can be said of subjects that have an end.
+fn can_be_cut(spec: &mut Fields<'_>, subjects: &[String], report: &mut Report<'_>) -> bool {
+    let wrong = subjects.is_empty() || subjects.iter().any(|s| s == ">" || s.ends_with(".>"));
+    if wrong {
+        let span = spec.entry("subjects").or(spec.entry("partitions")).map(|entry| entry.value.span);
+        let message = format!(
+            "{}: with 'partitions' it has to say the subjects, without their last word, and none may end with '>'",
+            spec.below("subjects")
+        );
+        if let Some(span) = span {
+            report
+                .error(span, message)
+                .help("for orders.created.0, orders.created.1, … write orders.created or orders.*");
+        }
+    }
+    !wrong
 }
 
 /// A worker alone could keep one; two could not, and nothing would say so.

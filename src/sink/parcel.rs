@@ -33,6 +33,8 @@ pub struct Outlet {
     pub create: Option<NewTopic>,
     /// In NATS: the stream that has to keep it. `None`: whichever has the subject.
     pub stream: Option<String>,
+    /// In NATS: to the subject one of so many partitions is added, by the event's key.
+    pub partitions: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub struct NewTopic {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parcel {
     pub outlet: Arc<Outlet>,
-    /// `None`: the key decides, as with any producer of Kafka's.
+    /// `None`: the key decides, as with any producer of Kafka's; in NATS, where the outlet has partitions.
     pub partition: Option<i32>,
     /// In milliseconds since 1970. `None`: when it is sent.
     pub timestamp: Option<i64>,

@@ -55,6 +55,23 @@ pub(super) fn begin(
                     .threads
                     .push(tasks::thread(&format!("kafka-{}", source.name), move || leave(consumer.run())));
             }
+            Reads::Nats(nats) if nats.partitions.is_some() => {
+                let (feed, consumer, hand_on) = partitions(source, nats, settings)
+                    .map_err(|why| format!("the NatsSource {name} can't be consumed: {why}"))?;
+                let (stream, consumer_name, partitions) = (&nats.stream, &nats.consumer, nats.partitions);
+                tracing::info!(
+                    source = name,
+                    stream,
+                    consumer = consumer_name,
+                    partitions,
+                    "consuming from NATS"
+                );
+                begun.feeds.push(feed);
+                let runtime = runtime.clone();
+                begun.threads.push(tasks::thread(&format!("orders-{}", source.name), hand_on));
+                let run = move || runtime.block_on(consumer.run());
+                begun.threads.push(tasks::thread(&format!("nats-{}", source.name), run));
+            }
             Reads::Nats(nats) => {
                 let (share, consumer) = share(source, nats, settings)
                     .map_err(|why| format!("the NatsSource {name} can't be consumed: {why}"))?;
@@ -95,7 +112,12 @@ fn leave(farewell: Farewell) {
 /// Messages that may be under way of one source, whatever is said.
 const MOST: usize = 50_000;
 
-fn share(source: &Source, nats: &NatsSource, settings: &Settings) -> Result<(Share, nats::Consumer), String> {
+/// What a source of NATS reads, how it logs in there, and where it parks.
+fn of_nats(
+    source: &Source,
+    nats: &NatsSource,
+    settings: &Settings,
+) -> Result<(nats::Consumed, Login, Arc<Outlet>), String> {
     let resolve =
         |secret: &SecretRef| secret.resolve(&settings.secrets_dir, &|variable| std::env::var(variable).ok());
     let login = Login::of(&nats.connection, &resolve)?;
@@ -107,19 +129,51 @@ fn share(source: &Source, nats: &NatsSource, settings: &Settings) -> Result<(Sha
         is_structured: false,
         create: None,
         stream: None,
+        partitions: None,
     });
-    // Of this document alone, as it reads this stream.
-    let uid = Uid::of_topic(source.uid, &nats.stream);
-    let most = (nats.max_ack_pending as usize).min(settings.dispatch_max_in_flight as usize).min(MOST);
+    let in_flight = settings.dispatch_max_in_flight as usize / nats.partitions.unwrap_or(1) as usize;
+    let most = (nats.max_ack_pending as usize).min(in_flight).min(MOST);
     let consumed = nats::Consumed {
         name: format!("{}/{}", source.namespace, source.name),
         durable,
-        uid,
+        // Of this document alone, as it reads this stream.
+        uid: Uid::of_topic(source.uid, &nats.stream),
         reading: nats::Reading::of(source, nats),
         broker: source.sink.broker(),
         undecodable: source.undecodable,
         most: most.max(1),
     };
+    Ok((consumed, login, parking))
+}
+
+/// Its partitions are as Kafka's to the loop. What its consumer may hold bounds all channels.
+fn partitions(
+    source: &Source,
+    nats: &NatsSource,
+    settings: &Settings,
+) -> Result<(Feed, nats::Partitioned, impl FnOnce() + Send + use<>), String> {
+    let (consumed, login, parking) = of_nats(source, nats, settings)?;
+    let (changes_sender, changes) = unbounded();
+    let (reads_sender, reads) = unbounded();
+    let (fetched_sender, fetched) = unbounded();
+    let (orders, orders_out) = unbounded();
+    let (wanted, wanted_out) = unbounded();
+    let (wishes_sender, wishes) = tokio::sync::mpsc::unbounded_channel();
+    let name = consumed.name.clone();
+    let channels = nats::partitioned::Channels {
+        changes: changes_sender,
+        reads: reads_sender,
+        fetched: fetched_sender,
+        wishes,
+    };
+    let consumer = nats::Partitioned::new(consumed, login, channels);
+    let feed = Feed { changes, reads, orders, wanted, fetched, parking, name, firsts: None };
+    Ok((feed, consumer, move || nats::partitioned::hand_on(orders_out, wanted_out, &wishes_sender)))
+}
+
+fn share(source: &Source, nats: &NatsSource, settings: &Settings) -> Result<(Share, nats::Consumer), String> {
+    let (consumed, login, parking) = of_nats(source, nats, settings)?;
+    let uid = consumed.uid;
     // What the consumer may hold bounds both.
     let (news_sender, news) = unbounded();
     let (orders_sender, orders) = tokio::sync::mpsc::unbounded_channel();
@@ -151,6 +205,7 @@ fn feed(
         is_structured: false,
         create: None,
         stream: None,
+        partitions: None,
     });
     let (changes_sender, changes) = unbounded();
     let (reads_sender, reads) = bounded(AHEAD);

@@ -112,6 +112,7 @@ fn subject(sink: &Sink, nats: &NatsSink, cluster: Arc<Cluster>) -> Outlet {
         is_structured: nats.content_mode == ContentMode::Structured,
         create: None,
         stream: nats.stream.clone(),
+        partitions: nats.partitions,
     }
 }
 
@@ -125,6 +126,7 @@ fn outlet(sink: &Sink, kafka: &KafkaSink, cluster: Arc<Cluster>) -> Outlet {
         is_structured: kafka.content_mode == ContentMode::Structured,
         create,
         stream: None,
+        partitions: None,
     }
 }
 

@@ -61,9 +61,9 @@ struct Partition {
     feed: usize,
     epoch: Epoch,
     told: Progress,
-    /// Where it parks, and what is done there.
+    /// Where it parks, and what is done there, if its consumer is told of that by commits.
     place: i32,
-    done: Done,
+    done: Option<Done>,
     /// More of it is than was said.
     tells_parked: bool,
     /// Its consumer reads no more of it for now.
@@ -206,8 +206,14 @@ impl Streams {
     pub(super) fn over(&mut self, records: Vec<(Stream, u64)>) {
         for (stream, offset) in records {
             if let Some(partition) = self.partitions.get_mut(&stream) {
-                partition.done.add(offset);
-                partition.tells_parked = true;
+                match &mut partition.done {
+                    Some(done) => {
+                        done.add(offset);
+                        partition.tells_parked = true;
+                    }
+                    // A consumer that is gone has said why.
+                    None => drop(self.feeds[partition.feed].orders.send(Order::Over(stream, offset))),
+                }
             } else if let Some(number) = self.shared.of(stream.0) {
                 self.shared.over(number, offset);
             }
@@ -334,7 +340,7 @@ impl Partition {
     }
 
     fn commit_of(&self, stream: Stream) -> Commit {
-        let parked = Some(self.done.progress());
+        let parked = self.done.as_ref().map(Done::progress);
         Commit { stream, epoch: self.epoch, progress: self.told.clone(), parked }
     }
 }

@@ -428,6 +428,7 @@ fn nats_source() -> Kind {
     kind.field("stream", Change, json!("PAYMENTS"));
     kind.field("consumer", Change, json!("other"));
     kind.field("subjects", Change, json!(["orders.>"]));
+    kind.beside("partitions", Change, json!(7), json!({"subjects": ["orders.*"]}));
     kind.field("ackWait", Change, json!("PT5S"));
     kind.field("maxAckPending", Change, json!(7));
     kind.field("initialPosition", Change, json!("latest"));
@@ -448,6 +449,7 @@ fn nats_sink() -> Kind {
     kind.nats();
     kind.field("subject", Change, json!("payments"));
     kind.field("stream", Change, json!("ORDERS"));
+    kind.field("partitions", Change, json!(7));
     kind.field("contentMode", Change, json!("structured"));
     kind
 }

@@ -75,6 +75,7 @@ fn outlet(topic: &Topic) -> Outlet {
         is_structured: false,
         create: None,
         stream: None,
+        partitions: None,
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub)] // Each test binary uses what it needs of this.
 
 use async_nats::jetstream::consumer::{Info, PullConsumer, pull};
-use async_nats::jetstream::stream::{self, DiscardPolicy, StorageType, Stream as Found};
+use async_nats::jetstream::stream::{self, DiscardPolicy, StorageType, Stream as Found, SubjectTransform};
 use async_nats::jetstream::{self, Context};
 use async_nats::{ConnectOptions, HeaderMap};
 use tokio::runtime::Runtime;
@@ -60,6 +60,63 @@ impl Stream {
             storage: StorageType::File,
             ..stream::Config::default()
         }
+    }
+
+    /// New, and cut into partitions by the server, each by the key that its subject has: `<name>.<key>` stands there as
+    /// `<name>.<key>.<partition>`.
+    pub fn partitioned(partitions: u32) -> Stream {
+        let address = brokers::nats();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let context =
+            runtime.block_on(async { jetstream::new(async_nats::connect(&address).await.unwrap()) });
+        let stream = Stream { address, name: brokers::unique("ORDERS"), runtime, context };
+        let name = &stream.name;
+        let config = stream::Config {
+            subjects: vec![format!("{name}.*")],
+            subject_transform: Some(SubjectTransform {
+                source: format!("{name}.*"),
+                destination: format!("{name}.{{{{wildcard(1)}}}}.{{{{partition({partitions},1)}}}}"),
+            }),
+            ..stream.config()
+        };
+        stream.runtime.block_on(stream.context.create_stream(config)).unwrap();
+        stream
+    }
+
+    /// Events by key and id, in this order.
+    pub fn publish_keyed(&self, events: &[(String, String)]) {
+        self.runtime.block_on(async {
+            let mut acknowledged = Vec::new();
+            for (key, id) in events {
+                let mut headers = HeaderMap::new();
+                for (name, value) in
+                    [("ce-specversion", "1.0"), ("ce-source", "/shop"), ("ce-type", "order.created")]
+                {
+                    headers.insert(name, value);
+                }
+                headers.insert("ce-id", id.as_str());
+                let subject = format!("{}.{key}", self.name);
+                let sent = self.context.publish_with_headers(subject, headers, "{}".into()).await.unwrap();
+                acknowledged.push(sent);
+            }
+            for acknowledged in acknowledged {
+                acknowledged.await.unwrap();
+            }
+        });
+    }
+
+    /// Of all partitions' durables together.
+    pub fn lag_of_partitions(&self, partitions: u32) -> Option<Lag> {
+        let stream = self.found(&self.name)?;
+        let mut sum = Lag { pending: 0, unacknowledged: 0 };
+        for number in 0..partitions {
+            let info = self.runtime.block_on(stream.consumer_info(format!("{DURABLE}-{number}"))).ok()?;
+            let own = Lag::of(&info);
+            (sum.pending, sum.unacknowledged) =
+                (sum.pending + own.pending, sum.unacknowledged + own.unacknowledged);
+        }
+        Some(sum)
     }
 
     /// Full at so many messages: what comes then is refused. -1: never.

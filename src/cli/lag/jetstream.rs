@@ -46,15 +46,23 @@ impl Behind {
 
 async fn ask(durable: &Durable, context: &Context) -> Result<Behind, String> {
     let stream = durable.stream(context).await.map_err(|unfit| unfit.to_string())?;
-    let info = durable.info(&stream).await.map_err(|unfit| unfit.to_string())?;
-    let info =
-        info.ok_or_else(|| format!("the consumer {} is not there: weir setup makes it", durable.name))?;
-    let read = Waiting { pending: info.num_pending, unacknowledged: info.num_ack_pending as u64 };
+    let (mut read, mut floor) = (Waiting { pending: 0, unacknowledged: 0 }, u64::MAX);
+    for durable in durable.all() {
+        let info = durable.info(&stream).await.map_err(|unfit| unfit.to_string())?;
+        let info =
+            info.ok_or_else(|| format!("the consumer {} is not there: weir setup makes it", durable.name))?;
+        let own = Waiting { pending: info.num_pending, unacknowledged: info.num_ack_pending as u64 };
+        read.pending += own.pending;
+        read.unacknowledged += own.unacknowledged;
+        if own.sum() > 0 {
+            floor = floor.min(info.ack_floor.stream_sequence);
+        }
+    }
     let oldest = match read.sum() {
         0 => None,
         // Of a stream with filters, the first that is there may be another's: then it says no less than it is.
         _ => {
-            let first = (info.ack_floor.stream_sequence + 1).max(stream.cached_info().state.first_sequence);
+            let first = (floor + 1).max(stream.cached_info().state.first_sequence);
             let message = stream.get_raw_message(first).await.ok();
             message.map(|message| (message.time.unix_timestamp_nanos() / 1_000_000) as i64)
         }

@@ -86,24 +86,36 @@ fn of_source(nats: &NatsSource) -> Vec<(String, String)> {
     let durable = Durable::of(nats);
     let parking = durable.parking();
     let (stream, name) = (&durable.stream, &durable.name);
-    let filtered = match durable.subjects.as_slice() {
-        [] => String::new(),
-        some => format!(", filter {}", some.join(" ")),
-    };
     let pull = "ack explicit, max_deliver=-1";
-    let mut all = vec![
-        (format!("stream {stream}"), "has to be there".to_owned()),
-        (
-            format!("durable {stream}/{name}"),
-            format!("pull, {pull}, ack_wait={}s{filtered}", durable.ack_wait.as_secs()),
-        ),
+    let mut all = vec![(format!("stream {stream}"), "has to be there".to_owned())];
+    for durable in durable.all() {
+        let filtered = match durable.subjects.as_slice() {
+            [] => String::new(),
+            some => format!(", filter {}", some.join(" ")),
+        };
+        let pinned = match durable.partitions {
+            Some(_) => format!(
+                ", priority_policy=pinned_client, group weir, priority_timeout={}s",
+                durable.pin().as_secs()
+            ),
+            None => String::new(),
+        };
+        all.push((
+            format!("durable {stream}/{}", durable.name),
+            format!("pull, {pull}, ack_wait={}s{filtered}{pinned}", durable.ack_wait.as_secs()),
+        ));
+    }
+    all.extend([
         (
             format!("stream {}", parking.stream),
-            format!("subject {}, retention=workqueue, storage=file", parking.subject),
+            format!("subject {}, retention=workqueue, storage=file", parking.subjects()),
         ),
         (format!("durable {}/{name}", parking.stream), format!("pull, {pull}, max_pending=1000000")),
-    ];
-    for stream in [stream, &parking.stream] {
+    ]);
+    let mut by = vec![(&parking.stream, name.clone())];
+    by.extend(durable.all().into_iter().map(|durable| (stream, durable.name)));
+    by.reverse();
+    for (stream, name) in by {
         for (subject, right) in [
             (format!("$JS.API.STREAM.INFO.{stream}"), "publish"),
             (format!("$JS.API.CONSUMER.INFO.{stream}.{name}"), "publish"),
@@ -113,7 +125,19 @@ fn of_source(nats: &NatsSource) -> Vec<(String, String)> {
             all.push((format!("right on {subject}"), right.to_owned()));
         }
     }
-    all.push((format!("right on {}", parking.subject), "publish".to_owned()));
+    all.push((format!("right on {}", parking.subjects()), "publish".to_owned()));
+    if durable.partitions.is_some() {
+        let peers = durable.peers();
+        for (subject, right) in [
+            (format!("$JS.API.CONSUMER.UNPIN.{stream}.>"), "publish"),
+            (format!("$JS.API.STREAM.MSG.GET.{}", parking.stream), "publish"),
+            (format!("$JS.API.STREAM.MSG.DELETE.{}", parking.stream), "publish"),
+            (peers.clone(), "publish"),
+            (peers, "subscribe"),
+        ] {
+            all.push((format!("right on {subject}"), right.to_owned()));
+        }
+    }
     all.push(("right on _INBOX.>".to_owned(), "subscribe".to_owned()));
     all
 }
@@ -149,25 +173,27 @@ async fn look_for_stream(nats: &NatsSink, context: &Context) -> Result<Line, Str
 }
 
 async fn look(durable: &Durable, context: &Context, makes: bool) -> Result<Vec<Line>, String> {
-    let (stream, consumer) = (durable.stream.clone(), format!("{}/{}", durable.stream, durable.name));
+    let stream = durable.stream.clone();
     let found = match durable.stream(context).await {
         Ok(found) => found,
         Err(unfit) => return Ok(vec![(State::Wrong, stream, unfit.to_string())]),
     };
     let kept = found.cached_info().config.num_replicas;
     let mut lines = vec![(State::There, stream, format!("a stream, kept {kept} times"))];
-    let was_there = durable.info(&found).await.map_err(|unfit| unfit.to_string())?.is_some();
-    let of_durable = match (was_there, makes) {
-        (false, false) => (State::Lacking, "is not there".to_owned()),
-        _ => match durable.ensure(context, makes).await {
-            Ok((_, info)) => {
-                let what = format!("a durable, {} to read", info.num_pending);
-                (if was_there { State::There } else { State::Made }, what)
-            }
-            Err(unfit) => (State::Wrong, unfit.to_string()),
-        },
-    };
-    lines.push((of_durable.0, consumer, of_durable.1));
+    for durable in durable.all() {
+        let was_there = durable.info(&found).await.map_err(|unfit| unfit.to_string())?.is_some();
+        let of_durable = match (was_there, makes) {
+            (false, false) => (State::Lacking, "is not there".to_owned()),
+            _ => match durable.ensure(context, makes).await {
+                Ok((_, info)) => {
+                    let what = format!("a durable, {} to read", info.num_pending);
+                    (if was_there { State::There } else { State::Made }, what)
+                }
+                Err(unfit) => (State::Wrong, unfit.to_string()),
+            },
+        };
+        lines.push((of_durable.0, format!("{}/{}", durable.stream, durable.name), of_durable.1));
+    }
     let parking = durable.parking();
     let was_there = context.get_stream(&parking.stream).await.is_ok();
     let of_parking = match (was_there, makes) {

@@ -40,7 +40,7 @@ impl Tapped<'_> {
             })?);
             let stream = Durable::of(self.nats).stream(&context).await;
             let stream = stream.map_err(|unfit| failed(unfit.to_string()))?;
-            let mut onlooker = Onlooker::new(stream, &self.nats.subjects);
+            let mut onlooker = Onlooker::new(stream, &Durable::of(self.nats).looked_at());
             let (begin, last) = places(&mut onlooker, &tap.from()).await.map_err(failed)?;
             onlooker.go_to(begin);
             self.read(tap, &mut onlooker, last).await

@@ -133,8 +133,10 @@ impl Link<'_> {
             let Some((broker, _)) = draft.broker.as_ref().and_then(|named| self.broker(named)) else {
                 continue;
             };
-            let is_of =
-                |source: &&Source| matches!(source.reads, Reads::Nats(_)) && source.sink.broker() == broker;
+            let is_of = |source: &&Source| {
+                matches!(&source.reads, Reads::Nats(nats) if nats.partitions.is_none())
+                    && source.sink.broker() == broker
+            };
             let Some(source) = sources.iter().find(is_of) else { continue };
             let order = if order == Order::Key { "key" } else { "ordered" };
             let (why, help) = NO_ORDER;

@@ -24,5 +24,11 @@ static SPEC: Map = Map::of(&[
         Shape::Text(&form::NATS_NAME),
         "The stream that must keep what is written; without it: whichever has the subject.",
     ),
+    Field::new(
+        "partitions",
+        Shape::Integer(1, 128),
+        "To the subject a last word is added: one of so many partitions, by the event's `partitionkey` (without one, its `id`) as \
+         NATS's own `partition()` counts.",
+    ),
     kafka_sink::CONTENT_MODE,
 ]);

@@ -6,7 +6,8 @@ pub(crate) static KIND: Kind = Kind {
     name: "NatsSource",
     api_versions: &["weir.dev/v1alpha1"],
     doc: "A stream of NATS JetStream to consume, and where its events go. A durable consumer is shared message by message, and so \
-          keeps no order: `ordering` refuses what it can't keep, and so does a Trigger that asks for an order of its broker.",
+          keeps no order, but with `partitions`: without them `ordering` refuses what can't be kept, and so does a Trigger that asks \
+          for an order of its broker.",
     later: None,
     root: &Map::of(&document::with(Field::new("spec", Shape::Map(&SPEC), "What it consumes.").required())),
     labels: &[],
@@ -39,6 +40,13 @@ static SPEC: Map = Map::of(&[
         "subjects",
         Shape::List { item: &Shape::Text(&form::SUBJECTS), least: 1 },
         "Which of the stream's; without it: all of them. No two may overlap.",
+    ),
+    Field::new(
+        "partitions",
+        Shape::Integer(1, 128),
+        "The last word of its subjects is a number below this, and each has a durable of its own, `<consumer>-<n>`, of which one \
+         worker at a time is given the messages: so order is kept in each. `subjects` then say what stands before that word. Not \
+         to be changed without another `consumer`.",
     ),
     Field::new(
         "ackWait",

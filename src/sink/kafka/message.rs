@@ -89,6 +89,7 @@ mod tests {
             is_structured,
             create: None,
             stream: None,
+            partitions: None,
         };
         let mut bytes = Vec::new();
         record::encode(&structured::decode(json.as_bytes()).unwrap(), &mut bytes);

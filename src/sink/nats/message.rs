@@ -1,5 +1,7 @@
 //! A parcel as a message of NATS: its headers and its payload.
 
+use std::fmt::Write as _;
+
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 
@@ -15,6 +17,7 @@ const STREAM: &str = "Nats-Expected-Stream";
 
 #[derive(Debug)]
 pub(super) struct Message {
+    pub(super) subject: String,
     pub(super) headers: HeaderMap,
     pub(super) payload: Bytes,
 }
@@ -29,12 +32,34 @@ impl Message {
     }
 
     fn in_any_stream(parcel: &Parcel) -> Result<Message, Refusal> {
+        let mut message = Message::anywhere(parcel)?;
+        if let Some(partition) = parcel.partition {
+            let _ = write!(message.subject, ".{partition}");
+            // A record that is written again is the same record; one that says otherwise when it is due is another.
+            if parcel.instead == Instead::Parked {
+                let id = blake3::hash(&message.payload).to_hex()[..32].to_owned();
+                set(&mut message.headers, ID, &id)?;
+            }
+        }
+        message.subject.insert_str(0, &parcel.outlet.topic);
+        Ok(message)
+    }
+
+    /// Its subject is what is to be added to the outlet's.
+    fn anywhere(parcel: &Parcel) -> Result<Message, Refusal> {
         match &parcel.contents {
             Contents::Plain(plain) => Message::plain(plain),
             Contents::Event(bytes) => {
                 let event = record::decode(bytes)
                     .map_err(|corrupt| Refusal::never(format!("its record can't be read: {corrupt}")))?;
-                Message::event(&event, &id_of(parcel, &event, bytes), parcel.outlet.is_structured)
+                let mut message =
+                    Message::event(&event, &id_of(parcel, &event, bytes), parcel.outlet.is_structured)?;
+                if let Some(partitions) = parcel.outlet.partitions {
+                    let key = event.partition_key();
+                    let partition = partition_of(key.as_deref().unwrap_or(&event.id), partitions);
+                    let _ = write!(message.subject, ".{partition}");
+                }
+                Ok(message)
             }
         }
     }
@@ -45,7 +70,11 @@ impl Message {
             let value = String::from_utf8_lossy(value.as_deref().unwrap_or_default());
             set(&mut headers, name, &value)?;
         }
-        Ok(Message { headers, payload: Bytes::from(plain.value.clone().unwrap_or_default()) })
+        Ok(Message {
+            subject: String::new(),
+            headers,
+            payload: Bytes::from(plain.value.clone().unwrap_or_default()),
+        })
     }
 
     fn event(event: &Event<'_>, id: &str, is_structured: bool) -> Result<Message, Refusal> {
@@ -55,15 +84,22 @@ impl Message {
             set(&mut headers, "Content-Type", mode::STRUCTURED)?;
             let mut json = Vec::with_capacity(512);
             structured::encode(event, &mut json);
-            return Ok(Message { headers, payload: json.into() });
+            return Ok(Message { subject: String::new(), headers, payload: json.into() });
         }
         let message = binary::encode_nats(event);
         for (name, value) in &message.headers {
             set(&mut headers, name, value)?;
         }
         let payload = message.body.map(|body| Bytes::from(body.into_owned())).unwrap_or_default();
-        Ok(Message { headers, payload })
+        Ok(Message { subject: String::new(), headers, payload })
     }
+}
+
+/// As the server's `partition()` does it: FNV-1a of 32 bits over the words that it is told, here the key.
+pub fn partition_of(key: &str, partitions: u32) -> u32 {
+    let hash =
+        key.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    hash % partitions.max(1)
 }
 
 /// What is written again, as after a kill, is the same: a dead letter by the attempt that it is of, usage by its charge, any other
@@ -105,6 +141,7 @@ mod tests {
             is_structured,
             create: None,
             stream: None,
+            partitions: None,
         };
         let mut bytes = Vec::new();
         record::encode(event, &mut bytes);

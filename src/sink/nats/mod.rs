@@ -3,4 +3,5 @@
 mod message;
 mod producer;
 
+pub use message::partition_of;
 pub use producer::Producer;

@@ -34,7 +34,6 @@ pub struct Producer {
 #[derive(Debug)]
 struct Outgoing {
     token: usize,
-    subject: String,
     message: Message,
 }
 
@@ -60,7 +59,7 @@ impl Producer {
         }
         let message = Message::of(parcel).map_err(Unsent::Refused)?;
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let outgoing = Outgoing { token, subject: parcel.outlet.topic.clone(), message };
+        let outgoing = Outgoing { token, message };
         self.outgoing.send(outgoing).map_err(|_| {
             Unsent::Refused(Refusal { kind: Kind::Again, why: "the client is closed".to_owned() })
         })
@@ -99,8 +98,8 @@ async fn run(
             biased;
             Some((token, result)) = under_way.next(), if !under_way.is_empty() => tell(token, result),
             next = outgoing.recv(), if under_way.len() < UNDER_WAY => {
-                let Some(Outgoing { token, subject, message }) = next else { return };
-                let Message { headers, payload } = message;
+                let Some(Outgoing { token, message }) = next else { return };
+                let Message { subject, headers, payload } = message;
                 let publish = PublishMessage::build().headers(headers).payload(payload);
                 // In their order: only the acknowledgements are waited for together.
                 match context.send_publish(subject.clone(), publish).await {

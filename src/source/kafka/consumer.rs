@@ -243,6 +243,7 @@ impl Consumer {
                 self.leave();
             }
             Order::Hold(stream, holds) => self.hold(stream, holds),
+            Order::Over(..) => {}
             Order::End { commits, by } => {
                 commits.into_iter().for_each(|commit| self.note(commit, true));
                 let places: Vec<Place> = self.owned.keys().cloned().collect();

@@ -26,7 +26,8 @@ pub struct Assignment {
     pub parked: Vec<Label>,
     /// Where it parks, and what is done there.
     pub place: i32,
-    pub done: Done,
+    /// `None`: what is done there is said one by one, as `Order::Over`.
+    pub done: Option<Done>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +45,8 @@ pub enum Order {
     Leave(Commit),
     /// Read no more of it for now, or go on.
     Hold(Stream, bool),
+    /// A record that was parked of it is done, durably. Kafka's are told by commits.
+    Over(Stream, u64),
     /// Everything is to be given back: the worker stops, and waits for the last commit until then.
     End { commits: Vec<Commit>, by: Instant },
 }

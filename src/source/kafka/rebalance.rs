@@ -66,7 +66,14 @@ impl Consumer {
             };
             self.owned.insert(place.clone(), owned);
             let Loaded { labels: parked, done } = loaded;
-            assignments.push(Assignment { stream, epoch, progress, parked, place: parking.1, done });
+            assignments.push(Assignment {
+                stream,
+                epoch,
+                progress,
+                parked,
+                place: parking.1,
+                done: Some(done),
+            });
         }
         self.resume(places);
         // Said before anything of it is read.

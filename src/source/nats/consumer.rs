@@ -210,7 +210,7 @@ impl Open {
             line.answer(now).await;
             line.touch(now).await;
             if self.is_ready {
-                line.ask(now).await;
+                line.ask(now, None).await;
             }
         }
     }
@@ -363,7 +363,7 @@ impl Open {
     fn take(&mut self, message: Option<async_nats::Message>, now: Instant) {
         let message = match self.main.hear(message, now) {
             Heard::Message(message) => message,
-            Heard::Word => return,
+            Heard::Word | Heard::Unpinned => return,
             Heard::Gone(why) => return self.lost(&why),
         };
         let Some((reply, place)) = message.reply.clone().and_then(|reply| {
@@ -373,7 +373,7 @@ impl Open {
             return;
         };
         if self.main.came(place.sequence, (reply, message.length), now) {
-            let arrival = self.consumed.arrival(&message, &place, self.epoch);
+            let arrival = self.consumed.arrival(&message, &place, (0, self.epoch));
             self.read.arrivals.push(arrival);
         }
     }
@@ -382,7 +382,7 @@ impl Open {
     async fn take_parked(&mut self, message: Option<async_nats::Message>, now: Instant) {
         let message = match self.parked.hear(message, now) {
             Heard::Message(message) => message,
-            Heard::Word => return,
+            Heard::Word | Heard::Unpinned => return,
             Heard::Gone(why) => return self.lost(&why),
         };
         let Some(place) = message.reply.as_ref().and_then(|reply| Place::of(reply)) else { return };
@@ -426,8 +426,13 @@ impl Open {
 }
 
 impl Consumed {
-    fn arrival(&self, message: &async_nats::Message, place: &Place, epoch: Epoch) -> Arrival {
-        let position = Position { source: self.uid, partition: 0, offset: place.sequence };
+    pub(super) fn arrival(
+        &self,
+        message: &async_nats::Message,
+        place: &Place,
+        (partition, epoch): (u32, Epoch),
+    ) -> Arrival {
+        let position = Position { source: self.uid, partition, offset: place.sequence };
         let of_it = (message.headers.as_ref(), &*message.payload);
         let read = Message::of(&message.subject, place.sequence, place.published / 1_000_000, of_it);
         let mut bytes = Vec::with_capacity(512);

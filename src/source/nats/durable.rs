@@ -9,6 +9,7 @@ use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, Storag
 use async_nats::jetstream::{Context, ErrorCode};
 use serde_json::json;
 
+use super::line::GROUP;
 use crate::config::{Initial, NatsSource};
 
 /// What is consumed, as the document says.
@@ -18,6 +19,10 @@ pub struct Durable {
     pub name: String,
     /// None: all of the stream's.
     pub subjects: Vec<String>,
+    /// Of so many partitions, each with a durable of its own. `None`: there is one, which is shared message by message.
+    pub partitions: Option<u32>,
+    /// It is the durable of one partition.
+    is_partition: bool,
     pub ack_wait: Duration,
     pub max_ack_pending: u32,
     pub initial: Initial,
@@ -31,6 +36,9 @@ pub struct Parking {
     /// As the source's own.
     pub durable: String,
     pub ack_wait: Duration,
+    /// Each partition has a subject of its own, and whoever has the partition reads it; nobody pulls by its consumer, which says
+    /// how much there is.
+    pub is_partitioned: bool,
 }
 
 /// Why something can't be consumed.
@@ -44,6 +52,9 @@ pub enum Unfit {
 
 /// As many deliveries may wait in a parking at once as its consumer can have under way.
 const PARKED: i64 = 1_000_000;
+/// How long pins last.
+const SHORTEST_PIN: Duration = Duration::from_secs(2);
+const LONGEST_PIN: Duration = Duration::from_secs(10);
 
 impl Durable {
     pub fn of(nats: &NatsSource) -> Durable {
@@ -51,18 +62,62 @@ impl Durable {
             stream: nats.stream.clone(),
             name: nats.consumer.clone(),
             subjects: nats.subjects.clone(),
+            partitions: nats.partitions,
+            is_partition: false,
             ack_wait: nats.ack_wait,
             max_ack_pending: nats.max_ack_pending,
             initial: nats.initial_position,
         }
     }
 
+    /// The durable of one partition, whose subjects end with its number.
+    pub fn of_partition(&self, number: u32) -> Durable {
+        Durable {
+            name: format!("{}-{number}", self.name),
+            subjects: self.subjects.iter().map(|subject| format!("{subject}.{number}")).collect(),
+            is_partition: true,
+            ..self.clone()
+        }
+    }
+
+    /// All durables that there are: of each partition, or the shared one.
+    pub fn all(&self) -> Vec<Durable> {
+        match self.partitions {
+            Some(count) => (0..count).map(|number| self.of_partition(number)).collect(),
+            None => vec![self.clone()],
+        }
+    }
+
+    /// The subjects of all of its durables.
+    pub fn looked_at(&self) -> Vec<String> {
+        let last = if self.partitions.is_some() { ".*" } else { "" };
+        self.subjects.iter().map(|subject| format!("{subject}{last}")).collect()
+    }
+
+    /// Where the workers that share its partitions hear of each other.
+    pub fn peers(&self) -> String {
+        format!("weir.peers.{}.{}", self.stream, self.name)
+    }
+
+    /// How long a pin lasts of whose worker nothing is heard.
+    pub fn pin(&self) -> Duration {
+        self.ack_wait.clamp(SHORTEST_PIN, LONGEST_PIN)
+    }
+
+    /// Whoever has the pin has it no more.
+    pub(super) async fn unpin(&self, context: &Context) -> Result<(), String> {
+        let stream = self.stream(context).await.map_err(|unfit| unfit.to_string())?;
+        stream.unpin_consumer(&self.name, GROUP).await.map_err(|error| error.to_string())
+    }
+
+    /// Of all of its partitions.
     pub fn parking(&self) -> Parking {
         Parking {
             stream: format!("{}-{}-parked", self.stream, self.name),
             subject: format!("weir.parked.{}.{}", self.stream, self.name),
             durable: self.name.clone(),
             ack_wait: self.ack_wait,
+            is_partitioned: self.partitions.is_some(),
         }
     }
 
@@ -86,6 +141,13 @@ impl Durable {
             filter_subject,
             filter_subjects,
             max_ack_pending: i64::from(self.max_ack_pending),
+            priority_policy: if self.is_partition {
+                PriorityPolicy::PinnedClient
+            } else {
+                PriorityPolicy::None
+            },
+            priority_groups: if self.is_partition { vec![GROUP.to_owned()] } else { Vec::new() },
+            priority_timeout: if self.is_partition { self.pin() } else { Duration::ZERO },
             ..pull::Config::default()
         }
     }
@@ -134,9 +196,17 @@ impl Durable {
             "take it out",
         );
         fault(
-            config.priority_policy != PriorityPolicy::None,
+            !self.is_partition && config.priority_policy != PriorityPolicy::None,
             "priority_policy is set, and pulls without a group get nothing",
             "take it out, or make another",
+        );
+        fault(
+            self.is_partition
+                && (config.priority_policy != PriorityPolicy::PinnedClient
+                    || config.priority_groups != [GROUP]
+                    || config.priority_timeout < self.pin()),
+            "it does not pin one worker for long enough, so two could have its messages side by side",
+            "make another with priority_policy 'pinned_client', the group 'weir' and a priority_timeout of ackWait, at most 10 s",
         );
         let mut filters = config.filter_subjects.clone();
         filters.extend(Some(config.filter_subject.clone()).filter(|subject| !subject.is_empty()));
@@ -214,11 +284,21 @@ impl Durable {
 }
 
 impl Parking {
+    /// What its stream keeps.
+    pub fn subjects(&self) -> String {
+        if self.is_partitioned { format!("{}.*", self.subject) } else { self.subject.clone() }
+    }
+
+    /// Where one partition parks.
+    pub(super) fn of_partition(&self, number: u32) -> String {
+        format!("{}.{number}", self.subject)
+    }
+
     pub fn stream_config(&self, replicas: usize) -> stream::Config {
         stream::Config {
             name: self.stream.clone(),
             description: Some("deliveries that wait long, of weir".to_owned()),
-            subjects: vec![self.subject.clone()],
+            subjects: vec![self.subjects()],
             retention: RetentionPolicy::WorkQueue,
             storage: StorageType::File,
             num_replicas: replicas,
@@ -239,8 +319,13 @@ impl Parking {
     }
 
     /// What would lose what is parked.
-    pub fn faults(config: &stream::Config) -> Vec<&'static str> {
+    pub fn faults(&self, config: &stream::Config) -> Vec<&'static str> {
         let mut faults = Vec::new();
+        if config.subjects != [self.subjects()] {
+            faults.push(
+                "its subjects are others, as of a source with 'partitions' and one without: give the source another 'consumer'",
+            );
+        }
         if !config.max_age.is_zero() {
             faults.push("max_age is set: set it to 0");
         }
@@ -280,7 +365,7 @@ impl Parking {
                 return Err(Unfit::Now(format!("NATS does not say where {} is: {error}", self.stream)));
             }
         };
-        let faults = Parking::faults(&stream.cached_info().config);
+        let faults = self.faults(&stream.cached_info().config);
         if !faults.is_empty() {
             let mut said = format!("the parking stream {} would lose what is parked: ", self.stream);
             let _ = write!(said, "{}", faults.join("; "));

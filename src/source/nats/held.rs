@@ -64,6 +64,11 @@ impl Held {
         self.under_way
     }
 
+    /// Is it being worked on?
+    pub(super) fn has(&self, sequence: u64) -> bool {
+        self.messages.get(&sequence).is_some_and(|message| message.done.is_none())
+    }
+
     /// What they take up.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

@@ -11,6 +11,8 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::held::{Answer, Came, Held};
 
+/// Whoever asks has not the pin.
+const UNPINNED: StatusCode = StatusCode::PIN_ID_MISMATCH;
 /// How long a request for messages stands, and how often NATS says meanwhile that it does.
 const EXPIRES: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -23,6 +25,8 @@ const BYTES: usize = 32 << 20;
 const AROUND: usize = 64 << 10;
 /// How long to wait before answers that were not acknowledged are sent again.
 const AGAIN: Duration = Duration::from_millis(200);
+/// Of those who ask by a pin, the one group that there is.
+pub(super) const GROUP: &str = "weir";
 
 pub(super) type Confirmed = Result<(), String>;
 
@@ -30,8 +34,14 @@ pub(super) struct Line {
     client: Client,
     /// Where messages are asked for.
     request: String,
-    inbox: Subject,
+    inbox: String,
+    /// What comes of requests of earlier rounds is of no interest.
+    round: u64,
     pub(super) subscriber: Subscriber,
+    /// Only who has the pin is given anything.
+    pinned: Option<Pinned>,
+    /// What is under way may take up so much, or twice what one message may.
+    pub(super) bytes: usize,
     /// As many were asked for and have not come.
     asked: usize,
     /// What these may take up.
@@ -52,6 +62,15 @@ pub(super) struct Line {
     touch_due: Instant,
 }
 
+/// How a pin is kept: by asking.
+struct Pinned {
+    /// How long it lasts when nobody asks by it.
+    lasts: Duration,
+    id: Option<String>,
+    /// When it has to be asked by again, whether there is room or not.
+    due: Instant,
+}
+
 pub(super) struct Confirming {
     sequences: Vec<u64>,
     pub(super) answer: Pin<Box<dyn Future<Output = Confirmed> + Send>>,
@@ -62,6 +81,8 @@ pub(super) enum Heard {
     Message(Message),
     /// No message.
     Word,
+    /// Another has the pin.
+    Unpinned,
     /// Nobody answers for the consumer any more.
     Gone(String),
 }
@@ -73,13 +94,16 @@ impl Line {
         durable: &str,
         most: usize,
     ) -> Result<Line, String> {
-        let inbox = Subject::from(client.new_inbox());
-        let subscriber = client.subscribe(inbox.clone()).await.map_err(|error| error.to_string())?;
+        let inbox = client.new_inbox();
+        let subscriber = client.subscribe(format!("{inbox}.*")).await.map_err(|error| error.to_string())?;
         Ok(Line {
             client: client.clone(),
             request: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"),
             inbox,
+            round: 0,
             subscriber,
+            pinned: None,
+            bytes: BYTES,
             asked: 0,
             asked_bytes: 0,
             heard: Instant::now(),
@@ -91,6 +115,38 @@ impl Line {
             again: None,
             touch_due: Instant::now(),
         })
+    }
+
+    /// It is asked by a pin, which lasts for so long.
+    pub(super) fn by_pin(&mut self, lasts: Duration) {
+        self.pinned = Some(Pinned { lasts, id: None, due: Instant::now() });
+    }
+
+    /// From here on it is asked by this one, or by none until there is one.
+    pub(super) fn repin(&mut self, id: Option<String>) {
+        if let Some(pinned) = &mut self.pinned {
+            pinned.id = id;
+            if pinned.id.is_none() {
+                self.round += 1;
+                (self.asked, self.asked_bytes) = (0, 0);
+            }
+        }
+    }
+
+    /// Keeps the pin though nothing more is wanted.
+    pub(super) async fn stay(&mut self, now: Instant) {
+        let Some(Pinned { lasts, id: Some(id), due }) = &mut self.pinned else { return };
+        if now < *due {
+            return;
+        }
+        *due = now + *lasts / 3;
+        // No message is so small.
+        let request = format!(
+            "{{\"batch\":1,\"max_bytes\":1,\"expires\":{},\"group\":\"{GROUP}\",\"id\":\"{id}\"}}",
+            (*lasts / 3).as_nanos()
+        );
+        let inbox = format!("{}.stay{}", self.inbox, self.round);
+        let _ = self.client.publish_with_reply(self.request.clone(), inbox, request.into()).await;
     }
 
     /// What was asked for is not to come any more.
@@ -108,29 +164,40 @@ impl Line {
         self.unsaid.clear();
     }
 
-    /// For as many messages as there is room for.
-    pub(super) async fn ask(&mut self, now: Instant) {
+    /// For as many messages as there is room for; or, where all have to come, for so many, whatever they take up.
+    pub(super) async fn ask(&mut self, now: Instant, all: Option<usize>) {
         if self.asked > 0 && now.saturating_duration_since(self.heard) > HEARTBEAT * 3 {
             (self.asked, self.asked_bytes) = (0, 0);
         }
-        let room = self.most.saturating_sub(self.held.under_way() + self.asked);
+        let most = all.unwrap_or(self.most);
+        let room = most.saturating_sub(self.held.under_way() + self.asked);
         // Not for each one that is done.
-        if room == 0 || self.asked * 2 > self.most {
+        if room == 0 || self.asked * 2 > most {
             return;
         }
-        let most_bytes = BYTES.max(2 * (self.client.server_info().max_payload + AROUND));
+        let most_bytes = self.bytes.max(2 * (self.client.server_info().max_payload + AROUND));
         let bytes = most_bytes.saturating_sub(self.held.bytes() + self.asked_bytes);
         // One that is larger than what is asked for would not come at all.
-        if bytes < most_bytes / 2 {
+        if all.is_none() && bytes < most_bytes / 2 {
             return;
         }
+        let within = if all.is_none() { format!(",\"max_bytes\":{bytes}") } else { String::new() };
+        let expires = self.pinned.as_ref().map_or(EXPIRES, |pinned| pinned.lasts / 3);
+        let by_pin = match &mut self.pinned {
+            None => String::new(),
+            Some(pinned) => {
+                pinned.due = now + expires;
+                let id = pinned.id.as_ref().map(|id| format!(",\"id\":\"{id}\"")).unwrap_or_default();
+                format!(",\"group\":\"{GROUP}\"{id}")
+            }
+        };
         let request = format!(
-            "{{\"batch\":{room},\"max_bytes\":{bytes},\"expires\":{},\"idle_heartbeat\":{}}}",
-            EXPIRES.as_nanos(),
-            HEARTBEAT.as_nanos()
+            "{{\"batch\":{room},\"expires\":{},\"idle_heartbeat\":{}{within}{by_pin}}}",
+            expires.as_nanos(),
+            HEARTBEAT.min(expires / 3).as_nanos()
         );
-        let sent =
-            self.client.publish_with_reply(self.request.clone(), self.inbox.clone(), request.into()).await;
+        let inbox = format!("{}.{}", self.inbox, self.round);
+        let sent = self.client.publish_with_reply(self.request.clone(), inbox, request.into()).await;
         // A client that is closed says so elsewhere.
         if sent.is_ok() {
             (self.asked, self.asked_bytes, self.heard) = (self.asked + room, self.asked_bytes + bytes, now);
@@ -149,6 +216,12 @@ impl Line {
             Some(StatusCode::IDLE_HEARTBEAT) => return Heard::Word,
             Some(status) => status,
         };
+        // Of an earlier round, or of a request that was to keep a pin.
+        let (asked, round) = (message.subject.rsplit('.').next().unwrap_or_default(), self.round.to_string());
+        if asked != round {
+            let is_lost = status == UNPINNED && asked.strip_prefix("stay") == Some(round.as_str());
+            return if is_lost { Heard::Unpinned } else { Heard::Word };
+        }
         // A request is over. How many of it are not to come, it says itself.
         let left = |name: &str| {
             let value = message.headers.as_ref().and_then(|headers| headers.get(name));
@@ -158,6 +231,7 @@ impl Line {
         self.came_of_asked(count.unwrap_or(self.asked), bytes.unwrap_or(0));
         let why = message.description.unwrap_or_default();
         match status {
+            UNPINNED => Heard::Unpinned,
             StatusCode::NO_RESPONDERS => Heard::Gone("nobody answers for it".to_owned()),
             _ if why.contains("Deleted") => Heard::Gone("it was deleted".to_owned()),
             _ => Heard::Word,
@@ -168,6 +242,17 @@ impl Line {
     fn came_of_asked(&mut self, count: usize, bytes: usize) {
         self.asked = self.asked.saturating_sub(count);
         self.asked_bytes = if self.asked == 0 { 0 } else { self.asked_bytes.saturating_sub(bytes) };
+    }
+
+    /// Everything that is done is answered for, and the server knows.
+    pub(super) fn is_answered(&self) -> bool {
+        self.unsaid.is_empty() && self.confirming.is_none()
+    }
+
+    /// One that came for nobody: another may have it soon.
+    pub(super) async fn decline(&mut self, reply: Subject, wait: Duration) {
+        let delay = format!("-NAK {{\"delay\":{}}}", wait.as_nanos());
+        let _ = self.client.publish(reply, delay.into()).await;
     }
 
     /// One that is there already.

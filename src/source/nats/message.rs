@@ -23,6 +23,8 @@ pub struct Message<'m> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     pub sequence: u64,
+    /// So many deliveries the durable has made by this one.
+    pub delivery: u64,
     /// Since 1970, in nanoseconds.
     pub published: i64,
 }
@@ -39,8 +41,9 @@ impl Place {
         };
         let mut words = words.split('.').skip(before);
         let sequence = words.next()?.parse().ok()?;
-        let published = words.nth(1)?.parse().ok()?;
-        Some(Place { sequence, published })
+        let delivery = words.next()?.parse().ok()?;
+        let published = words.next()?.parse().ok()?;
+        Some(Place { sequence, delivery, published })
     }
 }
 
@@ -53,7 +56,12 @@ pub struct Reading {
     extensions: Vec<(String, String)>,
     /// Where what is no event has its attributes.
     mapping: Option<Mapping>,
+    /// Subjects end with their partition: what stands before it is the key of what has none.
+    is_partitioned: bool,
 }
+
+/// What the server tells whoever has a partition: no header of the message's own.
+pub(super) const PIN: &str = "Nats-Pin-Id";
 
 const TYPE: &str = "dev.weir.nats.event";
 const UNDECODABLE: &str = "dev.weir.nats.undecodable";
@@ -67,6 +75,7 @@ impl<'m> Message<'m> {
         (headers, payload): (Option<&'m HeaderMap>, &'m [u8]),
     ) -> Message<'m> {
         let headers = headers.iter().flat_map(|headers| headers.iter());
+        let headers = headers.filter(|(name, _)| AsRef::<str>::as_ref(name) != PIN);
         let headers = headers.flat_map(|(name, values)| {
             let name: &str = name.as_ref();
             values.iter().map(move |value| (name, Some(value.as_str().as_bytes())))
@@ -93,6 +102,7 @@ impl Reading {
         Reading {
             extensions: source.extensions.clone(),
             mapping: nats.mapping.clone(),
+            is_partitioned: nats.partitions.is_some(),
             ..Reading::new(&source.namespace, &source.name, &nats.stream)
         }
     }
@@ -100,7 +110,7 @@ impl Reading {
     /// Of a stream that no document says more of.
     pub fn new(namespace: &str, name: &str, stream: &str) -> Reading {
         let source = format!("/apis/v1/namespaces/{namespace}/natssources/{name}#{stream}");
-        Reading { source, extensions: Vec::new(), mapping: None }
+        Reading { source, extensions: Vec::new(), mapping: None, is_partitioned: false }
     }
 
     /// An error: it claims to be a CloudEvent and is none, or lacks what the document maps.
@@ -111,6 +121,10 @@ impl Reading {
             Err(why) if message.claims_an_event() => return Err(why),
             Err(_) => self.made(message, self.mapping.as_ref().unwrap_or(&wrapped::NOTHING))?,
         };
+        let key = message.subject.rsplit_once('.').filter(|_| self.is_partitioned);
+        if let Some((key, _)) = key.filter(|_| event.extension("partitionkey").is_none()) {
+            event.set_extension("partitionkey", Value::String(key.into()));
+        }
         for (name, value) in &self.extensions {
             event.set_extension(name, Value::String(value.as_str().into()));
         }
@@ -151,6 +165,7 @@ mod tests {
             source: "/apis/v1/namespaces/shop/natssources/orders#ORDERS".to_owned(),
             extensions: vec![("region".to_owned(), "eu".to_owned())],
             mapping: None,
+            is_partitioned: false,
         }
     }
 
@@ -189,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_reply_subject_says_where_its_message_stands() {
-        let place = Place { sequence: 100, published: 1_790_230_470_084_404_000 };
+        let place = Place { sequence: 100, delivery: 7, published: 1_790_230_470_084_404_000 };
         for reply in [
             "$JS.ACK.events.durable.3.100.7.1790230470084404000.42",
             "$JS.ACK._.szMpdrwD.events.durable.3.100.7.1790230470084404000.42",

@@ -216,6 +216,7 @@ mod tests {
             is_structured: false,
             create: None,
             stream: None,
+            partitions: None,
         };
         let plain = Plain { value: Some(b"whole".to_vec()), ..Plain::default() };
         let (outlet, contents) = (Arc::new(outlet), Contents::Plain(plain));

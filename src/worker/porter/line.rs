@@ -252,6 +252,7 @@ mod tests {
             is_structured: false,
             create: None,
             stream: None,
+            partitions: None,
         };
         let now = Instant::now();
         (Line::new(Arc::new(outlet), now), now)
