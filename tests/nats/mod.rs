@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub)] // Each test binary uses what it needs of this.
 
+pub mod keys;
+
 use async_nats::jetstream::consumer::{Info, PullConsumer, pull};
 use async_nats::jetstream::stream::{self, DiscardPolicy, StorageType, Stream as Found, SubjectTransform};
 use async_nats::jetstream::{self, Context};
@@ -117,6 +119,12 @@ impl Stream {
                 (sum.pending + own.pending, sum.unacknowledged + own.unacknowledged);
         }
         Some(sum)
+    }
+
+    /// All of its partitions, and what is parked of them.
+    pub fn until_partitions_are_done(&self, partitions: u32) {
+        eventually("all is acknowledged", || self.lag_of_partitions(partitions).filter(|lag| lag.sum() == 0));
+        eventually("nothing is parked", || self.lag_of_parking().filter(|lag| lag.sum() == 0));
     }
 
     /// Full at so many messages: what comes then is refused. -1: never.

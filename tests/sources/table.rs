@@ -7,6 +7,7 @@ pub(crate) enum Source {
     Direct,
     Kafka,
     Nats,
+    NatsPartitions,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +19,8 @@ pub(crate) enum Cell {
 }
 
 const PAGE: &str = include_str!("../../docs/sources.md");
-const SOURCES: [Source; 4] = [Source::Queue, Source::Direct, Source::Kafka, Source::Nats];
+const SOURCES: [Source; 5] =
+    [Source::Queue, Source::Direct, Source::Kafka, Source::Nats, Source::NatsPartitions];
 
 fn rows() -> impl Iterator<Item = (String, Vec<Cell>)> {
     let cells = |line: &str| -> Vec<String> {

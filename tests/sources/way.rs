@@ -19,6 +19,8 @@ pub(crate) enum Way {
     Direct(Senders),
     Kafka(Topic),
     Nats(Box<Stream>),
+    /// Cut into partitions by the server, each event by the word that stands for its key.
+    NatsPartitions(Box<Stream>),
 }
 
 /// Who post events in direct mode: each keeps its event until the answer says that it is done, and sends it again otherwise.
@@ -41,6 +43,9 @@ impl Way {
             Source::Direct => Way::Direct(Senders::default()),
             Source::Kafka => Way::Kafka(Topic::new(PARTITIONS)),
             Source::Nats => Way::Nats(Box::new(Stream::new())),
+            Source::NatsPartitions => {
+                Way::NatsPartitions(Box::new(Stream::partitioned(PARTITIONS.cast_unsigned())))
+            }
         }
     }
 
@@ -50,13 +55,17 @@ impl Way {
             Way::Queue | Way::Direct(_) => String::new(),
             Way::Kafka(topic) => topic.documents(""),
             Way::Nats(stream) => stream.documents(""),
+            Way::NatsPartitions(stream) => {
+                let spec = format!("partitions: {PARTITIONS}\n  subjects: ['{}.*']", stream.name);
+                stream.documents_with(&spec, "")
+            }
         }
     }
 
     pub(crate) fn options(&self) -> &[&str] {
         match self {
             Way::Direct(_) => &["--set", "http.mode=direct"],
-            Way::Queue | Way::Kafka(_) | Way::Nats(_) => &[],
+            Way::Queue | Way::Kafka(_) | Way::Nats(_) | Way::NatsPartitions(_) => &[],
         }
     }
 
@@ -68,15 +77,17 @@ impl Way {
     }
 
     pub(crate) fn give(&mut self, running: &Running, event: &Event) {
+        let key = event.key.as_deref().unwrap_or(&event.id);
+        let subject = if matches!(self, Way::NatsPartitions(_)) { key } else { "created" };
         match self {
             Way::Queue => running.publish(event.ty, &event.id, &http_headers(event), event.data),
             Way::Direct(senders) => senders.send(event.clone()),
             Way::Kafka(topic) => {
-                let place = event.key.as_ref().unwrap_or(&event.id).bytes().map(i32::from).sum::<i32>();
+                let place = key.bytes().map(i32::from).sum::<i32>();
                 topic.publish(place % PARTITIONS, event.key.as_deref(), event.ty, &event.id, event.data);
                 topic.flush();
             }
-            Way::Nats(stream) => {
+            Way::Nats(stream) | Way::NatsPartitions(stream) => {
                 let mut headers = vec![
                     ("ce-specversion", "1.0"),
                     ("ce-id", event.id.as_str()),
@@ -85,7 +96,7 @@ impl Way {
                     ("content-type", "application/json"),
                 ];
                 headers.extend(http_headers(event));
-                stream.produce("created", &headers, event.data.as_bytes());
+                stream.produce(subject, &headers, event.data.as_bytes());
             }
         }
     }
@@ -109,7 +120,7 @@ impl Way {
                 topic.flush();
                 false
             }
-            Way::Nats(stream) => {
+            Way::Nats(stream) | Way::NatsPartitions(stream) => {
                 let headers = HEADERS.map(|(name, value)| (format!("ce-{name}"), value));
                 let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
                 stream.produce("odd", &headers, b"{}");
@@ -122,7 +133,7 @@ impl Way {
     pub(crate) fn told(&self) -> BTreeSet<String> {
         match self {
             Way::Direct(senders) => senders.told.lock().unwrap().clone(),
-            Way::Queue | Way::Kafka(_) | Way::Nats(_) => BTreeSet::new(),
+            Way::Queue | Way::Kafka(_) | Way::Nats(_) | Way::NatsPartitions(_) => BTreeSet::new(),
         }
     }
 
@@ -135,6 +146,7 @@ impl Way {
             }
             Way::Kafka(topic) => topic.until_done(),
             Way::Nats(stream) => stream.until_done(),
+            Way::NatsPartitions(stream) => stream.until_partitions_are_done(PARTITIONS.cast_unsigned()),
         }
         eventually("nothing is under way", || {
             let status = home.status();

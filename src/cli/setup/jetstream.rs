@@ -122,7 +122,10 @@ fn of_source(nats: &NatsSource) -> Vec<(String, String)> {
             (format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}"), "publish"),
             (format!("$JS.ACK.{stream}.{name}.>"), "publish"),
         ] {
-            all.push((format!("right on {subject}"), right.to_owned()));
+            let needed = (format!("right on {subject}"), right.to_owned());
+            if !all.contains(&needed) {
+                all.push(needed);
+            }
         }
     }
     all.push((format!("right on {}", parking.subjects()), "publish".to_owned()));
@@ -147,14 +150,18 @@ fn of_sink(nats: &NatsSink) -> Vec<(String, String)> {
         Some(stream) => format!("stream {stream}"),
         None => "stream of any name".to_owned(),
     };
-    let there = format!("has to be there, and have the subject {}", nats.subject);
+    let last = if nats.partitions.is_some() { ".*" } else { "" };
+    let subject = format!("{}{last}", nats.subject);
+    let there = format!("has to be there, and have the subject {subject}");
     let right = |subject: &str, right: &str| (format!("right on {subject}"), right.to_owned());
-    vec![(stream, there), right(&nats.subject, "publish"), right("_INBOX.>", "subscribe")]
+    vec![(stream, there), right(&subject, "publish"), right("_INBOX.>", "subscribe")]
 }
 
 /// It is for others to make: what it keeps, and for how long, is theirs to say.
 async fn look_for_stream(nats: &NatsSink, context: &Context) -> Result<Line, String> {
-    let subject = nats.subject.clone();
+    // With partitions, of any of them.
+    let last = if nats.partitions.is_some() { ".0" } else { "" };
+    let subject = format!("{}{last}", nats.subject);
     let name = match context.stream_by_subject(subject.clone()).await {
         Ok(name) => name,
         Err(error) if error.kind() == GetStreamByNameErrorKind::NotFound => {

@@ -193,8 +193,8 @@ fn default(field: &Field, map: Option<&Map>) -> String {
             Some(format!("not with {}", others(&[one, other])))
         }
         Rule::Together(names) if names.contains(&field.name) => Some(format!("with {}", others(names))),
-        Rule::Enables(enable, names) if names.contains(&field.name) => {
-            Some(format!("required with `{enable}`"))
+        Rule::Enables(other, names) | Rule::Needs(other, names) if names.contains(&field.name) => {
+            Some(format!("required with `{other}`"))
         }
         _ => None,
     });

@@ -84,6 +84,9 @@ impl Writer<'_> {
                     let enabled = json!({"properties": {*enable: {"const": true}}, "required": [enable]});
                     all.push(json!({"if": enabled, "then": present(names)}));
                 }
+                Rule::Needs(name, names) => {
+                    all.push(json!({"if": present(&[name]), "then": present(names)}));
+                }
                 Rule::NotBoth(one, other) => {
                     let mut both = present(&[one, other]);
                     both["type"] = "object".into();

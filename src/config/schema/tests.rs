@@ -131,6 +131,7 @@ fn unknowable(error: &str) -> bool {
         "' can't be kept: ",
         "longer than 100 years",
         " overlap, which NATS does not take",
+        "none may end with '>'",
         "unknown kind",
         "unknown annotation 'w",
         "Function.spec.instances: min is ",

@@ -335,7 +335,7 @@ pub(crate) static SUBJECTS: Form = Form {
     wanted: "words joined by '.', as orders.created, orders.* or orders.>",
     pattern: concat!(r"^((\*|", word!(), r")(\.(\*|", word!(), r"))*(\.>)?|>)$"),
     most: Some(255),
-    examples: &["orders.>"],
+    examples: &["orders.*", "orders.>"],
     ..STRING
 };
 

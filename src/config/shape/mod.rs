@@ -127,6 +127,8 @@ pub(crate) enum Rule {
     Together(&'static [&'static str]),
     /// If the first is true, the others must stand there.
     Enables(&'static str, &'static [&'static str]),
+    /// Where the first stands, the others must, too.
+    Needs(&'static str, &'static [&'static str]),
     /// Not one and the other.
     NotBoth(&'static str, &'static str),
     /// Where this stands, nothing else does.

@@ -1,6 +1,6 @@
 //! The NatsSource.
 
-use super::{Field, Kind, Map, Shape, document, form, metadata, network, source};
+use super::{Field, Kind, Map, Rule, Shape, document, form, metadata, network, source};
 
 pub(crate) static KIND: Kind = Kind {
     name: "NatsSource",
@@ -66,4 +66,5 @@ static SPEC: Map = Map::of(&[
     source::OVERRIDES,
     source::ordering(&["unordered", "key", "ordered"]),
     source::DELIVERY,
-]);
+])
+.with(&[Rule::Needs("partitions", &["subjects"])]);

@@ -116,7 +116,7 @@ fn is_alone(map: &Map, name: &str) -> bool {
 fn together(map: &'static Map, name: &'static str) -> Vec<&'static str> {
     let rules = map.rules.iter().flat_map(|rule| match rule {
         Rule::Together(names) if names.contains(&name) => *names,
-        Rule::Enables(enable, names) if *enable == name => *names,
+        Rule::Enables(other, names) | Rule::Needs(other, names) if *other == name => *names,
         _ => &[],
     });
     rules.copied().chain([name]).collect()
@@ -155,7 +155,7 @@ pub(crate) fn against_the_rules(map: &'static Map, field: &'static Field, fields
             Rule::Together(names) if names.contains(&field.name) => {
                 wrong.extend(names.iter().flat_map(|name| [without(name), with(name, Value::Null)]));
             }
-            Rule::Enables(enable, names) if *enable == field.name => {
+            Rule::Enables(other, names) | Rule::Needs(other, names) if *other == field.name => {
                 wrong.extend(names.iter().flat_map(|name| [without(name), with(name, Value::Null)]));
             }
             Rule::NotBoth(one, other) if *one == field.name => {
@@ -291,6 +291,11 @@ fn value_of_map(map: &'static Map, depth: usize) -> BoxedStrategy<Value> {
                 match rule {
                     Rule::NotBoth(one, other) if value.get(*one).is_some_and(|value| !value.is_null()) => {
                         value.remove(*other);
+                    }
+                    Rule::Needs(name, others)
+                        if others.iter().any(|other| value.get(*other).is_none_or(Value::is_null)) =>
+                    {
+                        value.remove(*name);
                     }
                     Rule::Alone(name) if value.get(*name).is_some_and(|value| !value.is_null()) => {
                         value.retain(|other, _| other == name);

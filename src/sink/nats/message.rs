@@ -192,6 +192,23 @@ mod tests {
     }
 
     #[test]
+    fn the_last_word_of_the_subject_is_the_partition_where_there_are_any() {
+        assert_eq!((partition_of("", u32::MAX), partition_of("a", u32::MAX)), (0x811c_9dc5, 0xe40c_292c));
+        let text = r#"{"specversion":"1.0","type":"t","source":"/s","id":"7","partitionkey":"a"}"#;
+        let event = structured::decode(text.as_bytes()).unwrap();
+        let whole = parcel(&event, false);
+        assert_eq!(Message::of(&whole).unwrap().subject, "out");
+        let outlet = Arc::new(Outlet { partitions: Some(6), ..(*whole.outlet).clone() });
+        let cut = Parcel { outlet, ..whole.clone() };
+        assert_eq!(Message::of(&cut).unwrap().subject, format!("out.{}", 0xe40c_292c_u32 % 6));
+
+        let contents = Contents::Plain(Plain { value: Some(b"record".to_vec()), ..Plain::default() });
+        let parked = Parcel { partition: Some(3), contents, instead: Instead::Parked, ..whole };
+        let message = Message::of(&parked).unwrap();
+        assert_eq!((message.subject.as_str(), message.headers.get(ID).is_some()), ("out.3", true));
+    }
+
+    #[test]
     fn a_plain_message_goes_as_it_stands_or_not_at_all() {
         let plain = |value: &[u8]| Plain {
             key: None,

@@ -106,8 +106,10 @@ impl Partition {
             Told::Fetch(stub, record) => {
                 let (shelf, epoch) = (self.shelf.clone(), self.epoch);
                 self.doings.push(Box::pin(async move {
-                    let Shelved { envelope, broker } = shelf.fetch(record).await;
-                    Done::Fetched(epoch, Fetched { stub, envelope, broker })
+                    let shelved = shelf.fetch(record).await;
+                    let fetched =
+                        shelved.map(|Shelved { envelope, broker }| Fetched { stub, envelope, broker });
+                    Done::Fetched(epoch, fetched)
                 }));
             }
             Told::End(commit, by) => {
@@ -170,7 +172,7 @@ impl Partition {
         }
         self.line.repin(None);
         self.line.give_back().await;
-        self.former = self.tenure.take().map(|tenure| tenure.pin);
+        self.former = self.tenure.take().map(|tenure| tenure.pin).filter(|pin| !pin.is_empty());
         (self.phase, self.is_pinned, self.is_asking) = (Phase::Out, false, false);
         self.begun.clear();
         self.early.clear();

@@ -4,6 +4,7 @@ pub mod consumer;
 pub mod durable;
 mod handover;
 mod held;
+mod idle;
 mod line;
 pub mod message;
 pub mod news;

@@ -23,6 +23,7 @@ use super::durable::{Durable, Parking, Unfit};
 use super::handover::DECLINED;
 use super::line::{Confirmed, Heard, Line, confirmation};
 use super::message::{PIN, Place};
+use super::peers::Share;
 use super::shelf::Shelf;
 use super::tenure::{Next, Said, Tenure};
 use crate::dispatch::StubKey;
@@ -34,7 +35,7 @@ use crate::source::queue::Arrival;
 /// Messages that are handed over together.
 const BATCH: usize = 512;
 /// How often it is looked whether the durable is what it was.
-const LOOK: Duration = Duration::from_secs(5);
+pub(super) const LOOK: Duration = Duration::from_secs(5);
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long the server may take for an answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -67,7 +68,7 @@ pub(super) struct Says {
 pub(super) struct Hears {
     pub(super) orders: UnboundedReceiver<Told>,
     /// Which partitions are this worker's to have.
-    pub(super) shares: watch::Receiver<Vec<bool>>,
+    pub(super) shares: watch::Receiver<Vec<Share>>,
     /// Counts how often what was asked for may have been lost.
     pub(super) link: watch::Receiver<u64>,
 }
@@ -91,7 +92,8 @@ pub(super) type Doing<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(super) enum Done {
     Asked(Result<Said, String>),
     Loaded(Epoch, Result<Vec<Label>, String>),
-    Fetched(Epoch, Fetched),
+    Fetched(Epoch, Option<Fetched>),
+    Idle(Result<Option<Said>, String>),
 }
 
 enum Woken {
@@ -133,7 +135,10 @@ pub(super) struct Partition {
     pub(super) holds: bool,
     /// Its consumer was made anew: what is known of the one before is to be forgotten.
     pub(super) is_another: bool,
-    pub(super) is_shared_out: bool,
+    pub(super) share: Share,
+    /// Which partitions this worker has.
+    pub(super) had: Arc<[AtomicBool]>,
+    pub(super) idle_due: Instant,
     /// The worker stops: it takes none any more.
     pub(super) stops: Arc<AtomicBool>,
     pub(super) ends: bool,
@@ -150,7 +155,7 @@ impl Partition {
         consumed: Arc<Consumed>,
         (client, context): (Client, Context),
         says: Says,
-        stops: Arc<AtomicBool>,
+        (stops, had): (Arc<AtomicBool>, Arc<[AtomicBool]>),
     ) -> Result<Partition, String> {
         let durable = consumed.durable.of_partition(number);
         let parking = consumed.durable.parking();
@@ -184,7 +189,9 @@ impl Partition {
             gate_due: now,
             holds: false,
             is_another: false,
-            is_shared_out: false,
+            share: Share::default(),
+            had,
+            idle_due: now,
             stops,
             ends: false,
             known: None,
@@ -221,7 +228,7 @@ impl Partition {
                 Woken::Order(Some(told)) => self.obey(told, now),
                 Woken::Order(None) | Woken::Shares(false) | Woken::Link(false) => return,
                 Woken::Shares(true) => {
-                    self.is_shared_out = hears.shares.borrow_and_update()[self.number as usize];
+                    self.share = hears.shares.borrow_and_update()[self.number as usize];
                 }
                 Woken::Link(true) => {
                     hears.link.borrow_and_update();
@@ -241,17 +248,23 @@ impl Partition {
     }
 
     fn is_wanted(&self) -> bool {
-        self.is_shared_out && !self.stops()
+        self.share.is_own && !self.stops()
+    }
+
+    /// Its own, and nobody else says that they have it.
+    pub(super) fn is_free(&self) -> bool {
+        self.share.is_free && self.is_wanted()
     }
 
     async fn turn(&mut self) {
         let now = Instant::now();
+        self.had[self.number as usize].store(self.phase != Phase::Out, Ordering::Relaxed);
         for _ in 0..BATCH {
             let Some(message) = self.line.ready() else { break };
             self.take(Some(message), now).await;
         }
         match self.phase {
-            Phase::Gated if !self.is_wanted() => self.let_go(now),
+            Phase::Gated if !self.is_wanted() || self.is_contested() => self.let_go(now),
             Phase::Ours if !self.is_wanted() && !self.stops() => {
                 self.lose(true, "it is another worker's by now")
             }
@@ -273,6 +286,7 @@ impl Partition {
             self.look().await;
         }
         self.ask_at_the_gate(now);
+        self.look_for_parked(now);
         self.line.answer(now).await;
         self.line.touch(now).await;
         let asks = match self.phase {
@@ -320,11 +334,7 @@ impl Partition {
             };
             let asked = tokio::time::timeout(PATIENCE, asked).await;
             let asked = asked.unwrap_or_else(|_| Err("NATS does not answer".to_owned()));
-            Done::Asked(asked.map(|info| Said {
-                unacknowledged: info.num_ack_pending as u64,
-                delivered: info.delivered.consumer_sequence,
-                reached: info.delivered.stream_sequence,
-            }))
+            Done::Asked(asked.map(|info| Said::of(&info)))
         }));
     }
 
@@ -345,9 +355,14 @@ impl Partition {
                 self.load(LOOK_AGAIN);
             }
             Some(Done::Fetched(epoch, fetched)) if epoch == self.epoch && self.phase == Phase::Ours => {
-                // A loop that is gone needs nothing.
-                let _ = self.says.fetched.send(vec![fetched]);
+                match fetched {
+                    // A loop that is gone needs nothing.
+                    Some(fetched) => drop(self.says.fetched.send(vec![fetched])),
+                    // Whoever had it was done with it after it was read here.
+                    None => self.lose(true, "what is parked of it is to be read again"),
+                }
             }
+            Some(Done::Idle(said)) => self.is_idle(said, now),
             Some(Done::Fetched(..)) => {}
         }
     }
@@ -373,6 +388,7 @@ impl Partition {
         let Some(place) = Place::of(&reply) else { return };
         let pin = message.headers.as_ref().and_then(|headers| headers.get(PIN));
         let pin = pin.map(|pin| pin.as_str().to_owned()).unwrap_or_default();
+        self.adopt(&pin, place.delivery);
         if self.tenure.as_ref().is_some_and(|tenure| tenure.pin != pin) && self.former.as_ref() != Some(&pin)
         {
             // It was lost, and found again before anybody said so.

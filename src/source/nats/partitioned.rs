@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::consumer::Consumed;
 use super::partition::{Hears, Partition, Says, Told};
-use super::peers::Peers;
+use super::peers::{Peers, Share};
 use crate::client::nats::Login;
 use crate::event::parked::AFAR;
 use crate::source::kafka::news::Order;
@@ -79,7 +79,11 @@ struct Front {
     peers: Peers,
     own: String,
     subject: String,
-    shares: watch::Sender<Vec<bool>>,
+    shares: watch::Sender<Vec<Share>>,
+    /// Which of them this worker has, as it tells others.
+    had: Arc<[AtomicBool]>,
+    /// From when on it has heard of all that others have.
+    knows: Instant,
     orders: Vec<UnboundedSender<Told>>,
     stops: Arc<AtomicBool>,
     /// From when on it asks for what is its own.
@@ -106,7 +110,8 @@ impl Partitioned {
         let said = move |event| drop(said.send(event));
         let count = consumed.durable.partitions.unwrap_or(1);
         let (link, linked) = watch::channel(0u64);
-        let (shares, shared) = watch::channel(vec![false; count as usize]);
+        let (shares, shared) = watch::channel(vec![Share::default(); count as usize]);
+        let had: Arc<[AtomicBool]> = (0..count).map(|_| AtomicBool::new(false)).collect();
         let stops = Arc::new(AtomicBool::new(false));
         let (mut orders, mut runs) = (Vec::new(), Vec::new());
         let opened = async {
@@ -115,8 +120,8 @@ impl Partitioned {
             for number in 0..count {
                 let says = Says { changes: changes.clone(), reads: reads.clone(), fetched: fetched.clone() };
                 let of = (client.clone(), context.clone());
-                let partition =
-                    Partition::open(number, Arc::clone(&consumed), of, says, Arc::clone(&stops)).await?;
+                let all = (Arc::clone(&stops), Arc::clone(&had));
+                let partition = Partition::open(number, Arc::clone(&consumed), of, says, all).await?;
                 let (sender, told) = unbounded_channel();
                 orders.push(sender);
                 let hears = Hears { orders: told, shares: shared.clone(), link: linked.clone() };
@@ -140,6 +145,8 @@ impl Partitioned {
             own,
             subject,
             shares,
+            had,
+            knows: now + SILENCE,
             orders,
             stops,
             listens: now + LISTENS,
@@ -185,9 +192,7 @@ impl Front {
         }
         if now >= self.beat_due {
             self.beat_due = now + BEAT;
-            if !self.has_left {
-                self.say(false).await;
-            }
+            self.say(self.has_left).await;
             self.peers.look(now);
         }
         if !self.has_heard && !self.is_deaf && now > self.listens + SILENCE {
@@ -209,15 +214,21 @@ impl Front {
     }
 
     fn share_out(&mut self) {
-        let peers = &self.peers;
-        let changed = self.shares.send_if_modified(|shares| {
-            let now: Vec<bool> = (0..shares.len() as u32).map(|number| peers.has(number)).collect();
-            let changed = *shares != now;
+        let (peers, knows) = (&self.peers, self.has_heard && Instant::now() >= self.knows);
+        let mut changed = false;
+        self.shares.send_if_modified(|shares| {
+            let share = |number| {
+                let is_own = peers.has(number);
+                Share { is_own, is_free: is_own && knows && !peers.is_had(number) }
+            };
+            let now: Vec<Share> = (0..shares.len() as u32).map(share).collect();
+            changed = now.iter().zip(&*shares).any(|(now, before)| now.is_own != before.is_own);
+            let is_other = *shares != now;
             *shares = now;
-            changed
+            is_other
         });
         if changed {
-            let own = self.shares.borrow().iter().filter(|own| **own).count();
+            let own = self.shares.borrow().iter().filter(|share| share.is_own).count();
             tracing::info!(
                 source = self.consumed.name,
                 workers = peers.count(),
@@ -229,7 +240,10 @@ impl Front {
 
     async fn say(&self, left: bool) {
         let partitions = self.consumed.durable.partitions;
-        let beat = json!({"weir": FORMAT, "id": self.own, "partitions": partitions, "left": left});
+        let had = self.had.iter().enumerate().filter(|(_, is_had)| is_had.load(Ordering::Relaxed));
+        let has: Vec<usize> = had.map(|(number, _)| number).collect();
+        let beat =
+            json!({"weir": FORMAT, "id": self.own, "partitions": partitions, "has": has, "left": left});
         // A client that is closed says so elsewhere.
         let _ = self.client.publish(self.subject.clone(), beat.to_string().into()).await;
     }
@@ -247,9 +261,12 @@ impl Front {
                 "another worker reads by the same consumer and says another number of partitions: give it another 'consumer'"
             );
         }
+        let has = beat["has"].as_array().into_iter().flatten().filter_map(Json::as_u64);
+        let has: Vec<u32> =
+            has.filter_map(|n| u32::try_from(n).ok()).take(self.shares.borrow().len()).collect();
         if beat["left"] == Json::Bool(true) {
-            self.peers.left(id);
-        } else if self.peers.heard(id, now) && !self.has_left {
+            self.peers.left(id, has, now);
+        } else if self.peers.heard(id, has, now) && !self.has_left {
             // It is new, and is to know of this one before it asks for anything.
             self.say(false).await;
         }
@@ -262,6 +279,7 @@ impl Front {
                 tracing::info!(source, "connected to NATS");
                 self.peers.excuse(Instant::now());
                 self.beat_due = Instant::now();
+                self.knows = self.beat_due + SILENCE;
                 if !self.has_heard {
                     self.listens = Instant::now() + LISTENS;
                 }

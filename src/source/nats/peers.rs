@@ -10,9 +10,26 @@ const MOST: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Peers {
     own: String,
-    /// Until when each counts though nothing more is heard of it.
-    others: BTreeMap<String, Instant>,
+    others: BTreeMap<String, Other>,
     patience: Duration,
+}
+
+#[derive(Debug)]
+struct Other {
+    /// Until when it counts though nothing more is heard of it.
+    until: Instant,
+    /// The partitions that it says it has.
+    has: Vec<u32>,
+    /// It stops: it takes no more of them.
+    has_left: bool,
+}
+
+/// What a partition is to this worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Share {
+    pub(super) is_own: bool,
+    /// And nobody else says that they have it.
+    pub(super) is_free: bool,
 }
 
 impl Peers {
@@ -21,35 +38,46 @@ impl Peers {
     }
 
     /// True: it was not known.
-    pub(super) fn heard(&mut self, name: &str, now: Instant) -> bool {
+    pub(super) fn heard(&mut self, name: &str, has: Vec<u32>, now: Instant) -> bool {
         if name == self.own || self.others.len() >= MOST && !self.others.contains_key(name) {
             return false;
         }
-        self.others.insert(name.to_owned(), now + self.patience).is_none()
+        let other = Other { until: now + self.patience, has, has_left: false };
+        self.others.insert(name.to_owned(), other).is_none()
     }
 
-    pub(super) fn left(&mut self, name: &str) {
-        self.others.remove(name);
+    /// It takes no more; what it has it may have for a while.
+    pub(super) fn left(&mut self, name: &str, has: Vec<u32>, now: Instant) {
+        if has.is_empty() {
+            self.others.remove(name);
+        } else if let Some(other) = self.others.get_mut(name) {
+            *other = Other { until: now + self.patience, has, has_left: true };
+        }
     }
 
     /// For a while nobody could be heard.
     pub(super) fn excuse(&mut self, now: Instant) {
-        self.others.values_mut().for_each(|until| *until = now + self.patience);
+        self.others.values_mut().for_each(|other| other.until = now + self.patience);
     }
 
     /// Forgets those of whom nothing was heard for too long.
     pub(super) fn look(&mut self, now: Instant) {
-        self.others.retain(|_, until| *until > now);
+        self.others.retain(|_, other| other.until > now);
     }
 
     pub(super) fn count(&self) -> usize {
-        self.others.len() + 1
+        self.others.values().filter(|other| !other.has_left).count() + 1
     }
 
     /// Is it this worker's? In the order of their names they have one partition after the other.
     pub(super) fn has(&self, partition: u32) -> bool {
-        let rank = self.others.keys().take_while(|name| **name < self.own).count();
+        let before = self.others.range(..self.own.clone());
+        let rank = before.filter(|(_, other)| !other.has_left).count();
         partition as usize % self.count() == rank
+    }
+
+    pub(super) fn is_had(&self, partition: u32) -> bool {
+        self.others.values().any(|other| other.has.contains(&partition))
     }
 }
 
@@ -63,15 +91,25 @@ mod tests {
     fn who_is_silent_or_has_left_has_nothing() {
         let (now, patience) = (Instant::now(), Duration::from_secs(4));
         let mut peers = Peers::new("b".to_owned(), patience);
-        assert!(!peers.heard("b", now) && peers.heard("a", now) && !peers.heard("a", now));
-        assert!(peers.heard("c", now + patience / 2));
+        assert!(
+            !peers.heard("b", Vec::new(), now)
+                && peers.heard("a", Vec::new(), now)
+                && !peers.heard("a", Vec::new(), now)
+        );
+        assert!(peers.heard("c", Vec::new(), now + patience / 2));
         let own = |peers: &Peers| (0..4).filter(|n| peers.has(*n)).collect::<Vec<_>>();
         assert_eq!(own(&peers), [1]);
+        peers.heard("a", vec![3], now);
+        assert!(peers.is_had(3) && !peers.is_had(1));
         peers.look(now + patience);
+        assert!(!peers.is_had(3));
         assert_eq!(own(&peers), [0, 2], "a is silent");
-        peers.left("c");
+        peers.left("c", vec![1], now);
+        assert!(peers.is_had(1) && peers.count() == 1, "it ends what it has begun");
+        peers.left("c", Vec::new(), now);
+        assert!(!peers.is_had(1));
         assert_eq!(own(&peers), [0, 1, 2, 3]);
-        peers.heard("a", now);
+        peers.heard("a", Vec::new(), now);
         peers.excuse(now + patience);
         peers.look(now + patience);
         assert_eq!(peers.count(), 2);
@@ -85,7 +123,7 @@ mod tests {
             let all: Vec<Peers> = names.iter().map(|own| {
                 let mut peers = Peers::new(own.clone(), Duration::from_secs(1));
                 for name in &names {
-                    peers.heard(name, now);
+                    peers.heard(name, Vec::new(), now);
                 }
                 peers
             }).collect();

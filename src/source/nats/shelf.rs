@@ -45,6 +45,14 @@ impl Shelf {
         self.context.get_stream(&self.stream).await.map_err(|error| error.to_string())
     }
 
+    pub(super) async fn is_empty(&self) -> Result<bool, String> {
+        match self.stream().await?.get_first_raw_message_by_subject(self.subject.as_str(), 1).await {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(true),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// All that is there, in the order in which it was parked; of a delivery that was parked again, the last.
     pub(super) async fn load(&self) -> Result<Vec<Label>, String> {
         let stream = self.stream().await?;
@@ -82,8 +90,8 @@ impl Shelf {
         Label::of(message.sequence | AFAR, &parked).ok().filter(|_| is_own)
     }
 
-    /// One of them, however long it takes.
-    pub(super) async fn fetch(&self, sequence: u64) -> Shelved {
+    /// One of them, however long it takes. `None`: it is gone.
+    pub(super) async fn fetch(&self, sequence: u64) -> Option<Shelved> {
         loop {
             match self.read(sequence).await {
                 Ok(shelved) => return shelved,
@@ -102,14 +110,17 @@ impl Shelf {
         }
     }
 
-    async fn read(&self, sequence: u64) -> Result<Shelved, String> {
-        let message =
-            self.stream().await?.get_raw_message(sequence).await.map_err(|error| error.to_string())?;
+    async fn read(&self, sequence: u64) -> Result<Option<Shelved>, String> {
+        let message = match self.stream().await?.get_raw_message(sequence).await {
+            Ok(message) => message,
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
         let parked = ParkedRecord::decode(&message.payload).map_err(|corrupt| corrupt.to_string())?;
         let record = Bytes::copy_from_slice(parked.record);
         let envelope =
             Envelope::new(parked.position, Epoch(0), record).map_err(|corrupt| corrupt.to_string())?;
-        Ok(Shelved { envelope, broker: parked.broker })
+        Ok(Some(Shelved { envelope, broker: parked.broker }))
     }
 
     pub(super) async fn remove(&self, sequence: u64) {

@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use async_nats::jetstream::consumer::Info;
+
 #[derive(Debug)]
 pub(super) struct Tenure<T> {
     /// What the server calls it.
@@ -30,6 +32,16 @@ pub(super) struct Said {
     pub(super) delivered: u64,
     /// The last sequence that it has handed out.
     pub(super) reached: u64,
+}
+
+impl Said {
+    pub(super) fn of(info: &Info) -> Said {
+        Said {
+            unacknowledged: info.num_ack_pending as u64,
+            delivered: info.delivered.consumer_sequence,
+            reached: info.delivered.stream_sequence,
+        }
+    }
 }
 
 /// All that was unacknowledged is here.
@@ -65,13 +77,24 @@ impl<T> Tenure<T> {
         }
     }
 
+    /// Nothing of it is anywhere: it is had without a pin, until a message brings one.
+    pub(super) fn of_idle(said: Said) -> Tenure<T> {
+        let next = said.reached + 1;
+        Tenure { is_open: true, next, ..Tenure::new(String::new(), said.delivered + 1) }
+    }
+
+    /// Has nothing been handed out in between?
+    pub(super) fn is_next(&self, delivery: u64) -> bool {
+        delivery == self.last.wrapping_add(1)
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.is_open
     }
 
     /// A message came, new or again; or one that is done here and has to be acknowledged again.
     pub(super) fn delivered(&mut self, sequence: u64, delivery: u64, is_done: bool) {
-        if delivery != self.last.wrapping_add(1) {
+        if !self.is_next(delivery) {
             // Something was handed out and has not come: it will again, after what follows it.
             (self.is_open, self.said) = (false, None);
         }
