@@ -77,7 +77,7 @@ pub(crate) fn measure(table: &Table) {
         event_id: &event.id,
         event_source: &event.source,
         event_type: &event.ty,
-        replies: vec![Reply { id: "order-00000000/payment", ty: "payment.processed" }],
+        replies: vec![Reply { id: "order-00000000/payment".into(), ty: "payment.processed" }],
         fenced: false,
         dead_letter: false,
     };

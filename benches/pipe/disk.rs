@@ -51,7 +51,7 @@ fn journal(count: usize) -> Cost {
         event_id: "order-00000000",
         event_source: "/shop/checkout",
         event_type: "order.created",
-        replies: vec![Reply { id: "order-00000000/payment", ty: "payment.processed" }],
+        replies: vec![Reply { id: "order-00000000/payment".into(), ty: "payment.processed" }],
         fenced: false,
         dead_letter: false,
     }

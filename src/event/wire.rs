@@ -102,6 +102,11 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// All that is left.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// How much is left: the bound of any count that is read.
     pub fn remaining(&self) -> usize {
         self.rest.len()

@@ -1,12 +1,14 @@
 //! What one attempt cost, and why: the unit of every bill. Integers only: nanoseconds, bytes, counts.
 
-use super::segment::FORMAT;
+use std::borrow::Cow;
+
+use super::heading::Heading;
 use crate::dispatch::{Outcome, Reason};
 use crate::event::wire::{Corrupt, Reader, Writer};
 use crate::event::{Position, Uid};
 
-/// One attempt, borrowed from the event that it was about or the segment that it stands in. Names are written in full,
-/// so that an entry is understood without the files of its day.
+/// One attempt, borrowed from the event that it was about or the segment that it stands in. Names are written in full, once a
+/// segment, so that an entry is understood without the files of its day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     pub delivery: Uid,
@@ -51,7 +53,7 @@ pub struct Entry<'a> {
 /// A reply, by what finds it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply<'a> {
-    pub id: &'a str,
+    pub id: Cow<'a, str>,
     pub ty: &'a str,
 }
 
@@ -69,36 +71,63 @@ impl<'a> Entry<'a> {
         (self.version != 0).then(|| format!("{:016x}", self.version))
     }
 
+    /// For the journal: the heading with its length before it, then what is its own. A segment takes them apart.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut out = Writer(out);
-        out.u128(self.delivery.0);
-        self.position.encode(&mut out);
-        for name in [self.trigger, self.function, self.tenant] {
-            out.str(name);
+        let begun = out.len();
+        out.extend_from_slice(&[0; size_of::<u32>()]);
+        self.heading().encode(&mut Writer(out));
+        let length = out.len() - begun - size_of::<u32>();
+        let length =
+            u32::try_from(length).expect("names are of a document or an event, whose size is bounded");
+        out[begun..][..size_of::<u32>()].copy_from_slice(&length.to_le_bytes());
+        self.encode_own(&mut Writer(out));
+    }
+
+    /// Heading and own part of what `encode` wrote.
+    pub(super) fn parts(encoded: &[u8]) -> Result<(&[u8], &[u8]), Corrupt> {
+        let mut reader = Reader::new(encoded);
+        let length = reader.u32()? as usize;
+        Ok((reader.take(length)?, reader.rest()))
+    }
+
+    fn heading(&self) -> Heading<'a> {
+        Heading {
+            source: self.position.source,
+            trigger: self.trigger,
+            function: self.function,
+            tenant: self.tenant,
+            version: self.version,
+            memory_limit: self.memory_limit,
+            event_source: self.event_source,
+            event_type: self.event_type,
+            replies: self.replies.iter().map(|reply| reply.ty).collect(),
         }
+    }
+
+    fn encode_own(&self, out: &mut Writer<'_>) {
+        out.u128(self.delivery.0);
+        out.varint(self.position.partition.into());
+        out.varint(self.position.offset);
+        out.varint(self.replay.into());
         out.varint(self.attempt.into());
         out.u8(self.outcome.code());
         out.u8(self.reason.code());
-        out.varint(self.ended);
+        out.u64(self.ended);
         out.varint(self.wall_ns);
         // 0 is warm: a cold start of no time at all does not happen.
         out.varint(self.init_ns.map_or(0, |ns| ns.max(1)));
-        out.varint(self.bytes_in);
-        out.varint(self.bytes_out);
-        for text in [self.event_id, self.event_source, self.event_type] {
-            out.str(text);
-        }
-        out.varint(self.replies.len() as u64);
-        for reply in &self.replies {
-            out.str(reply.id);
-            out.str(reply.ty);
-        }
         out.varint(self.fuel);
         out.varint(self.memory);
         out.varint(self.price);
-        out.u64(self.version);
-        out.varint(self.replay.into());
-        out.varint(self.memory_limit);
+        out.varint(self.bytes_in);
+        out.varint(self.bytes_out);
+        out.str(self.event_id);
+        for reply in &self.replies {
+            // Nearly all are called after the event.
+            let shared = shared(self.event_id, &reply.id);
+            out.varint(shared as u64);
+            out.str(&reply.id[shared..]);
+        }
         out.u8(match (self.fenced, self.dead_letter) {
             (true, _) => FENCED,
             (false, true) => DEAD_LETTER,
@@ -116,44 +145,41 @@ impl<'a> Entry<'a> {
         *encoded.last_mut().expect("an entry has bytes") = DEAD_LETTER;
     }
 
-    /// One that this version has just encoded, and that stands in no segment yet.
+    /// One that `encode` has just written, and that stands in no segment yet.
     pub fn of_bytes(encoded: &'a [u8]) -> Result<Entry<'a>, Corrupt> {
-        Entry::decode(&mut Reader::new(encoded), FORMAT)
+        let (heading, own) = Entry::parts(encoded)?;
+        Entry::decode_own(&Heading::decode(&mut Reader::new(heading))?, &mut Reader::new(own))
     }
 
-    /// `format` is that of the segment it stands in.
-    pub fn decode(reader: &mut Reader<'a>, format: u8) -> Result<Entry<'a>, Corrupt> {
+    pub(super) fn decode_own(heading: &Heading<'a>, reader: &mut Reader<'a>) -> Result<Entry<'a>, Corrupt> {
         let delivery = Uid(reader.u128()?);
         let position =
-            Position { source: Uid(reader.u128()?), partition: reader.varint32()?, offset: reader.varint()? };
-        let (trigger, function, tenant) = (reader.str()?, reader.str()?, reader.str()?);
-        let attempt = reader.varint32()?;
+            Position { source: heading.source, partition: reader.varint32()?, offset: reader.varint()? };
+        let (replay, attempt) = (reader.varint32()?, reader.varint32()?);
         let outcome = Outcome::read(reader)?;
         let reason = Reason::read(reader)?;
-        let (ended, wall_ns) = (reader.varint()?, reader.varint()?);
+        let (ended, wall_ns) = (reader.u64()?, reader.varint()?);
         let init_ns = Some(reader.varint()?).filter(|&ns| ns > 0);
+        let (fuel, memory, price) = (reader.varint()?, reader.varint()?, reader.varint()?);
         let (bytes_in, bytes_out) = (reader.varint()?, reader.varint()?);
-        let (event_id, event_source, event_type) = (reader.str()?, reader.str()?, reader.str()?);
-        let mut replies = Vec::new();
-        for _ in 0..reader.length()? {
-            replies.push(Reply { id: reader.str()?, ty: reader.str()? });
+        let event_id = reader.str()?;
+        let mut replies = Vec::with_capacity(heading.replies.len());
+        for ty in &heading.replies {
+            let shared = event_id.get(..reader.length()?).ok_or(Corrupt::Truncated)?;
+            let id = match reader.str()? {
+                whole if shared.is_empty() => Cow::Borrowed(whole),
+                rest => Cow::Owned([shared, rest].concat()),
+            };
+            replies.push(Reply { id, ty });
         }
-        let (fuel, memory) = (reader.varint()?, reader.varint()?);
-        let price = reader.varint()?;
-        let (version, replay, memory_limit) = (reader.u64()?, reader.varint32()?, reader.varint()?);
-        let (fenced, dead_letter) = match reader.u8()? {
-            0 => (false, false),
-            FENCED => (true, false),
-            DEAD_LETTER if format > 5 => (false, true),
-            other => return Err(Corrupt::Unknown { what: "end of an attempt", found: other.into() }),
-        };
+        let (fenced, dead_letter) = ending(reader)?;
         Ok(Entry {
             delivery,
             position,
-            trigger,
-            function,
-            tenant,
-            version,
+            trigger: heading.trigger,
+            function: heading.function,
+            tenant: heading.tenant,
+            version: heading.version,
             replay,
             attempt,
             outcome,
@@ -163,16 +189,32 @@ impl<'a> Entry<'a> {
             init_ns,
             fuel,
             memory,
-            memory_limit,
+            memory_limit: heading.memory_limit,
             price: if fenced { 0 } else { price },
             bytes_in,
             bytes_out,
             event_id,
-            event_source,
-            event_type,
+            event_source: heading.event_source,
+            event_type: heading.event_type,
             replies,
             fenced,
             dead_letter,
         })
     }
+}
+
+/// Fenced, a dead letter.
+pub(super) fn ending(reader: &mut Reader<'_>) -> Result<(bool, bool), Corrupt> {
+    match reader.u8()? {
+        0 => Ok((false, false)),
+        FENCED => Ok((true, false)),
+        DEAD_LETTER => Ok((false, true)),
+        other => Err(Corrupt::Unknown { what: "end of an attempt", found: other.into() }),
+    }
+}
+
+/// With how many bytes both begin, in whole characters.
+fn shared(one: &str, other: &str) -> usize {
+    let same = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    one.floor_char_boundary(same)
 }

@@ -124,6 +124,11 @@ impl Archive {
         self.shipped = shipped;
     }
 
+    /// How many bytes of the journal were written since the worker started.
+    pub fn journal_written(&self) -> u64 {
+        self.journal.written()
+    }
+
     /// An event of a publisher: durable, and his to forget, after the next write that succeeds.
     pub fn accept(&mut self, broker: Uid, record: &[u8]) {
         self.queue.push(broker, record);

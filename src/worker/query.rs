@@ -182,7 +182,7 @@ impl Store {
         journal::read(&self.journal, |entry| {
             let Some(&depth) = depths.get(entry.event_id).filter(|_| steps.len() < STEPS) else { return };
             for reply in &entry.replies {
-                depths.entry(reply.id.to_owned()).or_insert(depth + 1);
+                depths.entry(reply.id.to_string()).or_insert(depth + 1);
             }
             steps.push(Step { depth, entry: EntryLine::from(entry) });
         })
@@ -283,7 +283,7 @@ impl From<&Entry<'_>> for EntryLine {
             replies: entry
                 .replies
                 .iter()
-                .map(|r| ReplyLine { id: r.id.to_owned(), ty: r.ty.to_owned() })
+                .map(|r| ReplyLine { id: r.id.to_string(), ty: r.ty.to_owned() })
                 .collect(),
             fenced: entry.fenced,
             dead_letter: entry.dead_letter,

@@ -1,6 +1,7 @@
 //! What an attempt leaves behind: its journal entry, its replies or its failure; and what of that is written once the
 //! core has said whether the delivery has ended.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,7 +140,7 @@ pub(super) fn report(
         event_id: &event.id,
         event_source: &event.source,
         event_type: &event.ty,
-        replies: replies.iter().map(|reply| Reply { id: &reply.id, ty: &reply.ty }).collect(),
+        replies: replies.iter().map(|reply| Reply { id: Cow::Borrowed(&reply.id), ty: &reply.ty }).collect(),
         fenced: false,
         dead_letter: false,
     };

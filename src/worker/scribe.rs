@@ -120,7 +120,6 @@ struct Tally {
     events: u64,
     event_bytes: u64,
     entries: u64,
-    entry_bytes: u64,
 }
 
 impl Scribe {
@@ -225,7 +224,6 @@ impl Scribe {
             group.bytes += attempt.bytes();
             group.messages += 1;
             group.tally.entries += u64::from(!attempt.entry.is_empty());
-            group.tally.entry_bytes += attempt.entry.len() as u64;
             self.archive.push(attempt);
         }
         group.fetches.extend(batch.fetches);
@@ -317,7 +315,7 @@ impl Scribe {
         store.events.add(tally.events);
         store.event_bytes.add(tally.event_bytes);
         store.entries.add(tally.entries);
-        store.entry_bytes.add(tally.entry_bytes);
+        store.entry_bytes.set(self.archive.journal_written());
         store.dead_letters.set(self.archive.dead_letters.shelf().live());
         let end = self.archive.queue.next();
         if end != queue.end.get() {
