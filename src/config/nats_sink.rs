@@ -17,6 +17,18 @@ pub struct NatsSink {
     pub content_mode: ContentMode,
 }
 
+impl NatsSink {
+    /// All that it writes to: with partitions, a word for any of them at the end.
+    pub fn subjects(&self) -> String {
+        if self.partitions.is_some() { format!("{}.*", self.subject) } else { self.subject.clone() }
+    }
+
+    /// One that it writes to, by which its stream is found.
+    pub fn one_subject(&self) -> String {
+        if self.partitions.is_some() { format!("{}.0", self.subject) } else { self.subject.clone() }
+    }
+}
+
 pub(super) fn read(document: &mut Fields<'_>, report: &mut Report<'_>) -> Option<NatsSink> {
     let mut spec = document.required_map("spec", report)?;
     let connection = nats_connection::read(&mut spec, report);

@@ -174,14 +174,14 @@ async fn find(login: &Login, nats: &NatsSink) -> Result<(Onlooker, String, u64),
     let stream = match &nats.stream {
         Some(stream) => stream.clone(),
         None => context
-            .stream_by_subject(nats.subject.clone())
+            .stream_by_subject(nats.one_subject())
             .await
-            .map_err(|error| format!("NATS does not say which stream has {}: {error}", nats.subject))?,
+            .map_err(|error| format!("NATS does not say which stream has {}: {error}", nats.one_subject()))?,
     };
     let found = context.get_stream(&stream).await;
     let found =
         found.map_err(|error| format!("NATS does not say what stands in the stream {stream}: {error}"))?;
-    let onlooker = Onlooker::new(found, std::slice::from_ref(&nats.subject));
+    let onlooker = Onlooker::new(found, &[nats.subjects()]);
     let (_, end) = onlooker.ends().await?;
     Ok((onlooker, stream, end))
 }

@@ -150,8 +150,7 @@ fn of_sink(nats: &NatsSink) -> Vec<(String, String)> {
         Some(stream) => format!("stream {stream}"),
         None => "stream of any name".to_owned(),
     };
-    let last = if nats.partitions.is_some() { ".*" } else { "" };
-    let subject = format!("{}{last}", nats.subject);
+    let subject = nats.subjects();
     let there = format!("has to be there, and have the subject {subject}");
     let right = |subject: &str, right: &str| (format!("right on {subject}"), right.to_owned());
     vec![(stream, there), right(&subject, "publish"), right("_INBOX.>", "subscribe")]
@@ -159,9 +158,7 @@ fn of_sink(nats: &NatsSink) -> Vec<(String, String)> {
 
 /// It is for others to make: what it keeps, and for how long, is theirs to say.
 async fn look_for_stream(nats: &NatsSink, context: &Context) -> Result<Line, String> {
-    // With partitions, of any of them.
-    let last = if nats.partitions.is_some() { ".0" } else { "" };
-    let subject = format!("{}{last}", nats.subject);
+    let subject = nats.one_subject();
     let name = match context.stream_by_subject(subject.clone()).await {
         Ok(name) => name,
         Err(error) if error.kind() == GetStreamByNameErrorKind::NotFound => {
