@@ -4,7 +4,7 @@ use async_nats::jetstream::{self, Context};
 
 use crate::client::nats::Login;
 use crate::config::{NatsSource, SecretRef, Settings};
-use crate::source::nats::Durable;
+use crate::source::nats::{Durable, Onlooker, written};
 
 /// Of a durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +15,25 @@ pub(super) struct Waiting {
     pub(super) unacknowledged: u64,
 }
 
-/// A source's, and its parking's if there is one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Behind {
+/// Of one of its durables: of a partition, or the one that there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) durable: String,
+    pub(super) number: Option<u32>,
     pub(super) read: Waiting,
-    pub(super) parked: Option<Waiting>,
+    /// Up to this sequence all is acknowledged.
+    pub(super) floor: u64,
     /// When the first message was written that is not done, in milliseconds since 1970.
     pub(super) oldest: Option<i64>,
+}
+
+/// A source's, and its parking's if there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Behind {
+    pub(super) parts: Vec<Part>,
+    pub(super) parked: Option<Waiting>,
+    /// The last sequence of the stream.
+    pub(super) last: u64,
 }
 
 impl Waiting {
@@ -42,31 +54,41 @@ impl Behind {
             ask(&Durable::of(nats), &context).await
         })
     }
+
+    /// All of its durables together.
+    pub(super) fn read(&self) -> Waiting {
+        let add = |sum: Waiting, part: &Part| Waiting {
+            pending: sum.pending + part.read.pending,
+            unacknowledged: sum.unacknowledged + part.read.unacknowledged,
+        };
+        self.parts.iter().fold(Waiting { pending: 0, unacknowledged: 0 }, add)
+    }
+
+    pub(super) fn oldest(&self) -> Option<i64> {
+        self.parts.iter().filter_map(|part| part.oldest).min()
+    }
 }
 
 async fn ask(durable: &Durable, context: &Context) -> Result<Behind, String> {
     let stream = durable.stream(context).await.map_err(|unfit| unfit.to_string())?;
-    let (mut read, mut floor) = (Waiting { pending: 0, unacknowledged: 0 }, u64::MAX);
-    for durable in durable.all() {
+    let numbers = durable.partitions.map_or(vec![None], |count| (0..count).map(Some).collect());
+    let mut parts = Vec::new();
+    for (durable, number) in durable.all().into_iter().zip(numbers) {
         let info = durable.info(&stream).await.map_err(|unfit| unfit.to_string())?;
         let info =
             info.ok_or_else(|| format!("the consumer {} is not there: weir setup makes it", durable.name))?;
-        let own = Waiting { pending: info.num_pending, unacknowledged: info.num_ack_pending as u64 };
-        read.pending += own.pending;
-        read.unacknowledged += own.unacknowledged;
-        if own.sum() > 0 {
-            floor = floor.min(info.ack_floor.stream_sequence);
-        }
+        let read = Waiting { pending: info.num_pending, unacknowledged: info.num_ack_pending as u64 };
+        let floor = info.ack_floor.stream_sequence;
+        let oldest = if read.sum() == 0 {
+            None
+        } else {
+            let mut onlooker = Onlooker::new(stream.clone(), &durable.subjects);
+            onlooker.go_to(floor + 1);
+            // Who may not look at messages is told of the rest all the same.
+            onlooker.next().await.ok().flatten().map(|message| written(&message))
+        };
+        parts.push(Part { durable: durable.name, number, read, floor, oldest });
     }
-    let oldest = match read.sum() {
-        0 => None,
-        // Of a stream with filters, the first that is there may be another's: then it says no less than it is.
-        _ => {
-            let first = (floor + 1).max(stream.cached_info().state.first_sequence);
-            let message = stream.get_raw_message(first).await.ok();
-            message.map(|message| (message.time.unix_timestamp_nanos() / 1_000_000) as i64)
-        }
-    };
     let parked = match context.get_stream(&durable.parking().stream).await {
         Err(_) => None,
         Ok(parking) => parking
@@ -75,5 +97,5 @@ async fn ask(durable: &Durable, context: &Context) -> Result<Behind, String> {
             .ok()
             .map(|info| Waiting { pending: info.num_pending, unacknowledged: info.num_ack_pending as u64 }),
     };
-    Ok(Behind { read, parked, oldest })
+    Ok(Behind { parts, parked, last: stream.cached_info().state.last_sequence })
 }

@@ -30,7 +30,8 @@ otherwise; what was deleted counts, too. BACKLOG is what a worker finds to do: f
 committed, or where it would begin, to the end. PARKED is the same of <group>.parked, which has
 to be scaled by, too. OLDEST is the age of the first record of the backlog.
 Of a NatsSource LAG is what the nats-jetstream scaler computes: the durable's num_pending and
-num_ack_pending in sum; BACKLOG is num_pending, PARKED the lag of <stream>-<durable>-parked.
+num_ack_pending in sum, of each of its partitions' durables if it has any; BACKLOG is num_pending,
+PARKED the lag of <stream>-<durable>-parked.
 The group is asked about and not joined.
 
 Examples:
@@ -118,7 +119,7 @@ impl Lag {
                 }
             }
             Format::Text if all.is_empty() && shared.is_empty() => {}
-            Format::Text if self.partitions => print(by_partition(&all))?,
+            Format::Text if self.partitions => print(by_partition(&all, &shared))?,
             Format::Text => print(by_source(&all, &shared))?,
         }
         if failed { Err(Failed::silent()) } else { Ok(()) }
@@ -139,7 +140,7 @@ fn nats(source: &Source) -> Option<(&Source, &NatsSource)> {
     }
 }
 
-/// A source that has no partitions.
+/// A source of NATS, with a durable, or one for each of its partitions.
 struct Shared<'c> {
     name: String,
     nats: &'c NatsSource,
@@ -148,7 +149,20 @@ struct Shared<'c> {
 
 impl Shared<'_> {
     fn json(&self) -> Json {
-        let Behind { read, parked, oldest } = self.behind;
+        let read = self.behind.read();
+        let partitions = self.behind.parts.iter().filter(|part| part.number.is_some());
+        let partitions = partitions.map(|part| {
+            json!({
+                "stream": self.nats.stream,
+                "partition": part.number,
+                "consumer": part.durable,
+                "acknowledged": part.floor,
+                "lag": part.read.sum(),
+                "backlog": part.read.pending,
+                "unacknowledged": part.read.unacknowledged,
+                "oldest_unix_ms": part.oldest,
+            })
+        });
         json!({
             "version": 1,
             "source": self.name,
@@ -157,8 +171,9 @@ impl Shared<'_> {
             "lag": read.sum(),
             "backlog": read.pending,
             "unacknowledged": read.unacknowledged,
-            "parked": parked.map(Waiting::sum),
-            "oldest_unix_ms": oldest,
+            "parked": self.behind.parked.map(Waiting::sum),
+            "oldest_unix_ms": self.behind.oldest(),
+            "partitions": Vec::from_iter(partitions),
         })
     }
 }
@@ -257,20 +272,20 @@ fn by_source(all: &[Measured<'_>], shared: &[Shared<'_>]) -> Table {
         ]);
     }
     for of in shared {
-        let Behind { read, parked, oldest } = of.behind;
+        let read = of.behind.read();
         table.row(vec![
             of.name.clone(),
             of.nats.consumer.clone(),
             read.sum().to_string(),
             read.pending.to_string(),
-            parked.map_or_else(none, |parked| parked.sum().to_string()),
-            oldest.map_or_else(none, aged),
+            of.behind.parked.map_or_else(none, |parked| parked.sum().to_string()),
+            of.behind.oldest().map_or_else(none, aged),
         ]);
     }
     table
 }
 
-fn by_partition(all: &[Measured<'_>]) -> Table {
+fn by_partition(all: &[Measured<'_>], shared: &[Shared<'_>]) -> Table {
     let (left, right) = (|name| (name, Align::Left), |name| (name, Align::Right));
     let mut table = Table::new(&[
         left("SOURCE"),
@@ -293,6 +308,20 @@ fn by_partition(all: &[Measured<'_>]) -> Table {
                 partition.lag(initial).to_string(),
                 partition.backlog().to_string(),
                 partition.oldest.map_or_else(none, aged),
+            ]);
+        }
+    }
+    for of in shared {
+        for part in &of.behind.parts {
+            table.row(vec![
+                of.name.clone(),
+                of.nats.stream.clone(),
+                part.number.map_or_else(none, |number| number.to_string()),
+                (part.floor + 1).to_string(),
+                (of.behind.last + 1).to_string(),
+                part.read.sum().to_string(),
+                part.read.pending.to_string(),
+                part.oldest.map_or_else(none, aged),
             ]);
         }
     }
