@@ -5,6 +5,8 @@ mod brokers;
 mod nats;
 #[path = "subscribers/server.rs"]
 mod server;
+#[path = "nats_source/start.rs"]
+mod start;
 #[path = "nats_source/tap.rs"]
 mod tap;
 mod worker;

@@ -4,14 +4,17 @@
 
 pub mod keys;
 
+use std::collections::BTreeSet;
+
 use async_nats::jetstream::consumer::{Info, PullConsumer, pull};
 use async_nats::jetstream::stream::{self, DiscardPolicy, StorageType, Stream as Found, SubjectTransform};
 use async_nats::jetstream::{self, Context};
-use async_nats::{ConnectOptions, HeaderMap};
+use async_nats::{ConnectOptions, HeaderMap, Subscriber};
+use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 
 use super::brokers;
-use super::worker::{Home, eventually, guests};
+use super::worker::{Home, eventually, guests, patience};
 
 pub const DURABLE: &str = "weir";
 
@@ -73,17 +76,21 @@ impl Stream {
         let context =
             runtime.block_on(async { jetstream::new(async_nats::connect(&address).await.unwrap()) });
         let stream = Stream { address, name: brokers::unique("ORDERS"), runtime, context };
-        let name = &stream.name;
+        stream.create_partitioned(partitions);
+        stream
+    }
+
+    pub fn create_partitioned(&self, partitions: u32) {
+        let name = &self.name;
         let config = stream::Config {
             subjects: vec![format!("{name}.*")],
             subject_transform: Some(SubjectTransform {
                 source: format!("{name}.*"),
                 destination: format!("{name}.{{{{wildcard(1)}}}}.{{{{partition({partitions},1)}}}}"),
             }),
-            ..stream.config()
+            ..self.config()
         };
-        stream.runtime.block_on(stream.context.create_stream(config)).unwrap();
-        stream
+        self.runtime.block_on(self.context.create_stream(config)).unwrap();
     }
 
     /// Events by key and id, in this order.
@@ -119,6 +126,25 @@ impl Stream {
                 (sum.pending + own.pending, sum.unacknowledged + own.unacknowledged);
         }
         Some(sum)
+    }
+
+    /// Whoever has a partition has its pin no more.
+    pub fn unpin(&self, partitions: u32) {
+        let stream = self.found(&self.name).unwrap();
+        for number in 0..partitions {
+            // Where nobody has it there is nothing to take.
+            let _ = self.runtime.block_on(stream.unpin_consumer(&format!("{DURABLE}-{number}"), "weir"));
+        }
+    }
+
+    /// Of each partition the pin of whoever has it.
+    pub fn pins(&self, partitions: u32) -> Vec<Option<String>> {
+        let stream = self.found(&self.name).unwrap();
+        let pin = |number| {
+            let info = self.runtime.block_on(stream.consumer_info(format!("{DURABLE}-{number}"))).unwrap();
+            info.priority_groups.into_iter().next().and_then(|group| group.pinned_client_id)
+        };
+        (0..partitions).map(pin).collect()
     }
 
     /// All of its partitions, and what is parked of them.
@@ -166,8 +192,33 @@ impl Stream {
     }
 
     pub fn delete_durable(&self) {
+        self.delete_consumer(DURABLE);
+    }
+
+    pub fn delete_consumer(&self, name: &str) {
         let stream = self.found(&self.name).unwrap();
-        self.runtime.block_on(stream.delete_consumer(DURABLE)).unwrap();
+        self.runtime.block_on(stream.delete_consumer(name)).unwrap();
+    }
+
+    /// What the server says from now on of messages of the durable that were answered with `+TERM`.
+    pub fn listen_for_terms(&self) -> Subscriber {
+        let subject = format!("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.{}.{DURABLE}", self.name);
+        self.runtime.block_on(async {
+            let client = async_nats::connect(&self.address).await.unwrap();
+            let subscriber = client.subscribe(subject).await.unwrap();
+            client.flush().await.unwrap();
+            subscriber
+        })
+    }
+
+    /// The sequences of the next so many.
+    pub fn terms(&self, subscriber: &mut Subscriber, count: usize) -> BTreeSet<u64> {
+        let said = subscriber.take(count).map(|message| {
+            let advisory: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
+            advisory["stream_seq"].as_u64().unwrap()
+        });
+        let heard = async { tokio::time::timeout(patience(), said.collect()).await };
+        self.runtime.block_on(heard).expect("it says so")
     }
 
     /// An event in binary mode, acknowledged.

@@ -400,3 +400,93 @@ fn since(milliseconds: i64) -> DeliverPolicy {
 fn is_missing(error: &GetStreamError) -> bool {
     matches!(error.kind(), GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn durable(partitions: Option<u32>) -> Durable {
+        Durable {
+            stream: "ORDERS".to_owned(),
+            name: "payments".to_owned(),
+            subjects: vec!["orders.>".to_owned()],
+            partitions,
+            is_partition: false,
+            ack_wait: Duration::from_secs(30),
+            max_ack_pending: 1000,
+            initial: Initial::Earliest,
+        }
+    }
+
+    /// As the server has it.
+    fn config(durable: &Durable) -> Config {
+        use async_nats::jetstream::consumer::IntoConsumerConfig;
+        durable.config().into_consumer_config()
+    }
+
+    #[test]
+    fn each_setting_that_breaks_what_is_promised_is_named_alone() {
+        type Breaks = fn(&mut Config);
+        let all: [(&str, Breaks); 9] = [
+            ("deliver_subject", |config| config.deliver_subject = Some("push".to_owned())),
+            ("ack_policy", |config| config.ack_policy = AckPolicy::All),
+            ("max_deliver", |config| config.max_deliver = 5),
+            ("backoff", |config| config.backoff = vec![Duration::from_secs(1)]),
+            ("headers_only", |config| config.headers_only = true),
+            ("mem_storage", |config| config.memory_storage = true),
+            ("inactive_threshold", |config| config.inactive_threshold = Duration::from_secs(60)),
+            ("it filters", |config| config.filter_subject = "orders.eu.>".to_owned()),
+            ("it filters", |config| {
+                config.filter_subject.clear();
+                config.filter_subjects = vec!["orders.>".to_owned(), "returns.>".to_owned()];
+            }),
+        ];
+        let (shared, cut) = (durable(None), durable(Some(2)).of_partition(1));
+        for durable in [&shared, &cut] {
+            assert_eq!(durable.faults(&config(durable)), [""; 0], "what is made here is fit");
+            for (name, breaks) in all {
+                // Of a partition the filters are others.
+                let mut config = config(durable);
+                breaks(&mut config);
+                let faults = durable.faults(&config);
+                assert!(faults.len() == 1 && faults[0].contains(name), "{name}: {faults:?}");
+            }
+        }
+        let of = |durable: &Durable, breaks: Breaks| {
+            let mut config = config(durable);
+            breaks(&mut config);
+            durable.faults(&config).join("; ")
+        };
+        let pins: Breaks = |config| config.priority_policy = PriorityPolicy::PinnedClient;
+        assert!(of(&shared, pins).contains("priority_policy is set"));
+        let breaks: [Breaks; 3] = [
+            |config| config.priority_policy = PriorityPolicy::Overflow,
+            |config| config.priority_groups = vec!["other".to_owned()],
+            |config| config.priority_timeout = Duration::from_secs(1),
+        ];
+        for breaks in breaks {
+            assert!(of(&cut, breaks).contains("does not pin one worker"));
+        }
+    }
+
+    #[test]
+    fn a_parking_that_would_lose_what_is_parked_is_named_by_its_setting() {
+        type Breaks = fn(&mut stream::Config);
+        let all: [(&str, Breaks); 5] = [
+            ("subjects", |config| config.subjects = vec!["other".to_owned()]),
+            ("max_age", |config| config.max_age = Duration::from_secs(60)),
+            ("not on disk", |config| config.storage = StorageType::Memory),
+            ("discard", |config| (config.max_bytes, config.discard) = (1 << 20, DiscardPolicy::Old)),
+            ("retention", |config| config.retention = RetentionPolicy::Limits),
+        ];
+        for parking in [durable(None).parking(), durable(Some(2)).parking()] {
+            assert_eq!(parking.faults(&parking.stream_config(1)), [""; 0]);
+            for (name, breaks) in all {
+                let mut config = parking.stream_config(1);
+                breaks(&mut config);
+                let faults = parking.faults(&config);
+                assert!(faults.len() == 1 && faults[0].contains(name), "{name}: {faults:?}");
+            }
+        }
+    }
+}
