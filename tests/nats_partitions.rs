@@ -2,6 +2,12 @@
 
 #[path = "brokers/mod.rs"]
 mod brokers;
+#[path = "nats_partitions/deleted.rs"]
+mod deleted;
+#[path = "nats_partitions/gate.rs"]
+mod gate;
+#[path = "nats_partitions/measures.rs"]
+mod measures;
 mod nats;
 #[path = "subscribers/server.rs"]
 mod server;

@@ -56,7 +56,7 @@ pub(super) fn begin(
                     .push(tasks::thread(&format!("kafka-{}", source.name), move || leave(consumer.run())));
             }
             Reads::Nats(nats) if nats.partitions.is_some() => {
-                let (feed, consumer, hand_on) = partitions(source, nats, settings)
+                let (feed, consumer, hand_on) = partitions(source, nats, settings, cells)
                     .map_err(|why| format!("the NatsSource {name} can't be consumed: {why}"))?;
                 let (stream, consumer_name, partitions) = (&nats.stream, &nats.consumer, nats.partitions);
                 tracing::info!(
@@ -151,6 +151,7 @@ fn partitions(
     source: &Source,
     nats: &NatsSource,
     settings: &Settings,
+    cells: &Arc<Partitions>,
 ) -> Result<(Feed, nats::Partitioned, impl FnOnce() + Send + use<>), String> {
     let (consumed, login, parking) = of_nats(source, nats, settings)?;
     let (changes_sender, changes) = unbounded();
@@ -165,6 +166,7 @@ fn partitions(
         reads: reads_sender,
         fetched: fetched_sender,
         wishes,
+        cells: Arc::clone(cells),
     };
     let consumer = nats::Partitioned::new(consumed, login, channels);
     let feed = Feed { changes, reads, orders, wanted, fetched, parking, name, firsts: None };

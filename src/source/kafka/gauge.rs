@@ -74,7 +74,7 @@ impl Gauge {
 
     pub(super) fn look(&mut self, watermark: u64, next: u64, end: Option<u64>) {
         self.cells.watermark.set(watermark);
-        self.cells.end.set(end.unwrap_or(0).max(next));
+        self.cells.lag.set(end.unwrap_or(0).max(next).saturating_sub(watermark));
         let oldest = if watermark >= next { 0 } else { self.times.oldest(watermark) };
         self.cells.oldest.set(oldest);
     }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::durable::{Durable, Parking, Unfit};
 use super::held::Answer;
 use super::line::{Confirmed, Heard, Line, confirmation};
+use super::look::{Found, Look};
 use super::message::Place;
 use super::news::{News, Order, Parked, Read};
 use super::{Message, Reading};
@@ -35,8 +36,6 @@ const ORDERS: usize = 4096;
 /// How often it is looked whether stream and consumer are what they were.
 const LOOK: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// How long one look may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How often trouble that goes on is told of.
 const SAID_AGAIN: Duration = Duration::from_secs(30);
 /// How long the last answers may take.
@@ -91,6 +90,7 @@ struct Open {
     /// The stream and its consumer, while both are there: when they were made.
     known: Option<(String, String)>,
     is_ready: bool,
+    looking: Look,
     look_due: Instant,
     trouble: Option<(String, Instant)>,
 }
@@ -102,6 +102,7 @@ enum Woken {
     Parked(Option<async_nats::Message>),
     Confirmed(Confirmed),
     ParkedConfirmed(Confirmed),
+    Looked(Found),
     Due,
 }
 
@@ -145,6 +146,7 @@ impl Consumer {
             read: Read::default(),
             known: None,
             is_ready: false,
+            looking: Look::default(),
             look_due: Instant::now(),
             trouble: None,
         };
@@ -153,13 +155,14 @@ impl Consumer {
             open.turn().await;
             let woken = {
                 let wake = open.wake();
-                let Open { main, parked, .. } = &mut open;
+                let Open { main, parked, looking, .. } = &mut open;
                 tokio::select! {
                     biased;
                     count = orders.recv_many(&mut ordered, ORDERS) => Woken::Orders(count),
                     event = heard.recv() => Woken::Heard(event),
                     told = confirmation(&mut main.confirming) => Woken::Confirmed(told),
                     told = confirmation(&mut parked.confirming) => Woken::ParkedConfirmed(told),
+                    found = looking.found() => Woken::Looked(found),
                     message = main.subscriber.next() => Woken::Main(message),
                     message = parked.subscriber.next() => Woken::Parked(message),
                     () = tokio::time::sleep_until(wake.into()) => Woken::Due,
@@ -177,6 +180,7 @@ impl Consumer {
                 Woken::Heard(event) => open.heard(event),
                 Woken::Confirmed(told) => open.main.confirmed(&told, now),
                 Woken::ParkedConfirmed(told) => open.parked.confirmed(&told, now),
+                Woken::Looked(found) => open.looked(found, now),
                 Woken::Main(message) => open.take(message, now),
                 Woken::Parked(message) => open.take_parked(message, now).await,
                 Woken::Due => {}
@@ -203,8 +207,8 @@ impl Open {
             self.look_due = self.look_due.max(now + LOOK_AGAIN / 5);
             return;
         }
-        if now >= self.look_due {
-            self.look().await;
+        if now >= self.look_due && !self.looking.is_under_way() {
+            self.looking.begin(&self.consumed.durable, &self.parking, &self.context, self.known.is_none());
         }
         for line in [&mut self.main, &mut self.parked] {
             line.answer(now).await;
@@ -217,7 +221,9 @@ impl Open {
 
     fn wake(&self) -> Instant {
         let now = Instant::now();
-        self.look_due.min(self.main.due(now)).min(self.parked.due(now)).max(now + Duration::from_millis(1))
+        let wake = self.main.due(now).min(self.parked.due(now));
+        let wake = if self.looking.is_under_way() { wake } else { wake.min(self.look_due) };
+        wake.max(now + Duration::from_millis(1))
     }
 
     /// False: it was the last.
@@ -239,6 +245,7 @@ impl Open {
                 tracing::info!(source, "connected to NATS");
                 self.main.forget_asked();
                 self.parked.forget_asked();
+                self.looking.forget();
                 self.look_due = Instant::now();
             }
             Some(Event::Disconnected) => {
@@ -263,15 +270,11 @@ impl Open {
         }
     }
 
-    /// Are stream, consumer and parking there, and as they have to be?
-    async fn look(&mut self) {
-        let looked = tokio::time::timeout(PATIENCE, self.find()).await;
-        let looked = looked.unwrap_or_else(|_| Err(Unfit::Now("NATS does not answer".to_owned())));
-        let now = Instant::now();
-        match looked {
-            Ok((stream, info)) => {
+    fn looked(&mut self, found: Found, now: Instant) {
+        match found {
+            Ok(found) => {
                 self.look_due = now + LOOK;
-                self.found(&stream, &info);
+                self.found(&found.0, &found.1);
             }
             Err(unfit) => {
                 self.look_due = now + if matches!(unfit, Unfit::Wrong(_)) { LOOK } else { LOOK_AGAIN };
@@ -281,19 +284,12 @@ impl Open {
         }
     }
 
-    async fn find(&self) -> Result<(Stream, Info), Unfit> {
-        // One that was there and is gone is not made anew behind anybody's back: it would begin where the document says.
-        let found = self.consumed.durable.ensure(&self.context, self.known.is_none()).await?;
-        self.parking.ensure(&self.context, &found.0).await?;
-        Ok(found)
-    }
-
     fn found(&mut self, stream: &Stream, info: &Info) {
         let source = &self.consumed.name;
         let of_stream = stream.cached_info();
         let now = (of_stream.created.to_string(), info.created.to_string());
-        self.main.ack_wait = info.config.ack_wait;
-        self.parked.ack_wait = self.parking.ack_wait;
+        self.main.waits(info.config.ack_wait);
+        self.parked.waits(self.parking.ack_wait);
         match &self.known {
             None => {
                 self.begin();

@@ -66,6 +66,7 @@ impl Partition {
         let assignment = Assignment { stream, epoch: self.epoch, progress, parked, place, done: None };
         self.phase = Phase::Ours;
         self.holds = false;
+        self.gauge.taken(first);
         // A loop that is gone needs nothing.
         let _ = self.says.changes.send(News::Assigned(vec![assignment]));
         let reached = self.reached + 1;
@@ -133,6 +134,7 @@ impl Partition {
         }
         let done: Vec<u64> =
             self.begun.iter().copied().filter(|sequence| commit.progress.is_complete(*sequence)).collect();
+        self.gauge.done(&done, commit.progress.watermark);
         for sequence in done {
             self.begun.remove(&sequence);
             self.line.done(sequence, Answer::Ack);
@@ -176,6 +178,7 @@ impl Partition {
         (self.phase, self.is_pinned, self.is_asking) = (Phase::Out, false, false);
         self.begun.clear();
         self.early.clear();
+        self.gauge.given_back();
         self.doings.clear();
         if std::mem::take(&mut self.is_another) {
             self.line.begin_again();

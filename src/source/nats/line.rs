@@ -51,7 +51,7 @@ pub(super) struct Line {
     /// So many may be under way.
     most: usize,
     /// How long NATS waits for an answer.
-    pub(super) ack_wait: Duration,
+    ack_wait: Duration,
     pub(super) held: Held,
     /// Done, and not answered for.
     unsaid: VecDeque<u64>,
@@ -115,6 +115,14 @@ impl Line {
             again: None,
             touch_due: Instant::now(),
         })
+    }
+
+    /// NATS waits for so long for an answer.
+    pub(super) fn waits(&mut self, ack_wait: Duration) {
+        if ack_wait != self.ack_wait {
+            // It may be much shorter than what was thought.
+            (self.ack_wait, self.touch_due) = (ack_wait, Instant::now());
+        }
     }
 
     /// It is asked by a pin, which lasts for so long.

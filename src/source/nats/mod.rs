@@ -2,10 +2,12 @@
 
 pub mod consumer;
 pub mod durable;
+mod gauge;
 mod handover;
 mod held;
 mod idle;
 mod line;
+mod look;
 pub mod message;
 pub mod news;
 pub mod onlooker;

@@ -20,8 +20,10 @@ use tokio::sync::watch;
 
 use super::consumer::Consumed;
 use super::durable::{Durable, Parking, Unfit};
+use super::gauge::Gauge;
 use super::handover::DECLINED;
 use super::line::{Confirmed, Heard, Line, confirmation};
+use super::look::{Found, Look};
 use super::message::{PIN, Place};
 use super::peers::Share;
 use super::shelf::Shelf;
@@ -101,6 +103,7 @@ enum Woken {
     Shares(bool),
     Link(bool),
     Confirmed(Confirmed),
+    Looked(Found),
     Done(Option<Done>),
     Message(Option<async_nats::Message>),
     Due,
@@ -115,6 +118,7 @@ pub(super) struct Partition {
     pub(super) context: Context,
     pub(super) line: Line,
     pub(super) says: Says,
+    pub(super) gauge: Gauge,
     pub(super) shelf: Shelf,
     pub(super) phase: Phase,
     pub(super) tenure: Option<Tenure<Arrival>>,
@@ -145,6 +149,7 @@ pub(super) struct Partition {
     /// When the durable was made, while it is there.
     pub(super) known: Option<String>,
     pub(super) is_ready: bool,
+    pub(super) looking: Look,
     pub(super) look_due: Instant,
     pub(super) trouble: Option<(String, Instant)>,
 }
@@ -154,7 +159,7 @@ impl Partition {
         number: u32,
         consumed: Arc<Consumed>,
         (client, context): (Client, Context),
-        says: Says,
+        (says, gauge): (Says, Gauge),
         (stops, had): (Arc<AtomicBool>, Arc<[AtomicBool]>),
     ) -> Result<Partition, String> {
         let durable = consumed.durable.of_partition(number);
@@ -174,6 +179,7 @@ impl Partition {
             context,
             line,
             says,
+            gauge,
             shelf,
             phase: Phase::Out,
             tenure: None,
@@ -196,6 +202,7 @@ impl Partition {
             ends: false,
             known: None,
             is_ready: false,
+            looking: Look::default(),
             look_due: now,
             trouble: None,
         })
@@ -210,13 +217,14 @@ impl Partition {
             }
             let woken = {
                 let wake = self.wake();
-                let Partition { line, doings, lasting, .. } = &mut self;
+                let Partition { line, doings, lasting, looking, .. } = &mut self;
                 tokio::select! {
                     biased;
                     order = hears.orders.recv() => Woken::Order(order),
                     changed = hears.shares.changed() => Woken::Shares(changed.is_ok()),
                     changed = hears.link.changed() => Woken::Link(changed.is_ok()),
                     told = confirmation(&mut line.confirming) => Woken::Confirmed(told),
+                    found = looking.found() => Woken::Looked(found),
                     done = doings.next(), if !doings.is_empty() => Woken::Done(done),
                     _ = lasting.next(), if !lasting.is_empty() => Woken::Due,
                     message = line.subscriber.next() => Woken::Message(message),
@@ -233,9 +241,14 @@ impl Partition {
                 Woken::Link(true) => {
                     hears.link.borrow_and_update();
                     self.line.forget_asked();
+                    self.looking.forget();
                     self.look_due = now;
                 }
-                Woken::Confirmed(told) => self.line.confirmed(&told, now),
+                Woken::Confirmed(told) => {
+                    self.gauge.answered(&told);
+                    self.line.confirmed(&told, now);
+                }
+                Woken::Looked(found) => self.looked(found, now),
                 Woken::Done(done) => self.done(done, now),
                 Woken::Message(message) => self.take(message, now).await,
                 Woken::Due => {}
@@ -282,8 +295,8 @@ impl Partition {
             }
             return;
         }
-        if now >= self.look_due {
-            self.look().await;
+        if now >= self.look_due && !self.looking.is_under_way() {
+            self.looking.begin(&self.durable, &self.parking, &self.context, self.known.is_none());
         }
         self.ask_at_the_gate(now);
         self.look_for_parked(now);
@@ -300,14 +313,18 @@ impl Partition {
             let is_shut = self.tenure.as_ref().is_some_and(|tenure| !tenure.is_open());
             self.line.ask(now, is_shut.then_some(self.durable.max_ack_pending as usize)).await;
         }
-        if matches!(self.phase, Phase::Gated | Phase::Ours) {
+        // What has begun ends before another can have the pin, and no other's is taken with this one's.
+        if self.is_pinned && self.phase != Phase::Out {
             self.line.stay(now).await;
         }
     }
 
     fn wake(&self) -> Instant {
         let now = Instant::now();
-        let mut wake = self.look_due.min(self.line.due(now));
+        let mut wake = self.line.due(now);
+        if !self.looking.is_under_way() {
+            wake = wake.min(self.look_due);
+        }
         if self.tenure.as_ref().is_some_and(|tenure| !tenure.is_open()) {
             wake = wake.min(self.gate_due);
         }
@@ -411,6 +428,7 @@ impl Partition {
         if !is_new || !matches!(self.phase, Phase::Gated | Phase::Ours) {
             return;
         }
+        self.gauge.came(place.sequence, place.published);
         let arrival = self.consumed.arrival(&message, &place, (self.number, self.epoch));
         match tenure.came(place.sequence, arrival) {
             Next::Waits => self.open_gate(),
@@ -419,14 +437,11 @@ impl Partition {
         }
     }
 
-    async fn look(&mut self) {
-        let looked = tokio::time::timeout(PATIENCE, self.find()).await;
-        let looked = looked.unwrap_or_else(|_| Err(Unfit::Now("NATS does not answer".to_owned())));
-        let now = Instant::now();
-        match looked {
-            Ok(info) => {
+    fn looked(&mut self, found: Found, now: Instant) {
+        match found {
+            Ok(found) => {
                 self.look_due = now + LOOK;
-                self.found(&info);
+                self.found(&found.1);
             }
             Err(unfit) => {
                 self.look_due = now + if matches!(unfit, Unfit::Wrong(_)) { LOOK } else { LOOK_AGAIN };
@@ -436,14 +451,12 @@ impl Partition {
         }
     }
 
-    async fn find(&self) -> Result<Info, Unfit> {
-        let (stream, info) = self.durable.ensure(&self.context, self.known.is_none()).await?;
-        self.parking.ensure(&self.context, &stream).await?;
-        Ok(info)
-    }
-
     fn found(&mut self, info: &Info) {
-        self.line.ack_wait = info.config.ack_wait;
+        self.line.waits(info.config.ack_wait);
+        self.gauge.look(info);
+        // Who had it may have had as much.
+        let most = u32::try_from(info.config.max_ack_pending).unwrap_or(0);
+        self.durable.max_ack_pending = self.durable.max_ack_pending.max(most);
         let made = info.created.to_string();
         if self.known.as_ref().is_some_and(|known| *known != made) {
             tracing::warn!(

@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use super::consumer::Consumed;
+use super::gauge::Gauge;
 use super::partition::{Hears, Partition, Says, Told};
 use super::peers::{Peers, Share};
 use crate::client::nats::Login;
@@ -22,6 +23,7 @@ use crate::event::parked::AFAR;
 use crate::source::kafka::news::Order;
 use crate::source::kafka::parked::Wanted;
 use crate::telemetry::limit::Limit;
+use crate::telemetry::metrics::Partitions;
 
 /// How often a worker says that it lives, and how long it counts after it last did.
 const BEAT: Duration = Duration::from_secs(1);
@@ -38,6 +40,8 @@ pub struct Channels {
     pub reads: crossbeam_channel::Sender<crate::source::kafka::news::Read>,
     pub fetched: crossbeam_channel::Sender<Vec<crate::source::kafka::news::Fetched>>,
     pub wishes: UnboundedReceiver<Wish>,
+    /// What its partitions are measured by.
+    pub cells: Arc<Partitions>,
 }
 
 /// What the loop wants.
@@ -105,7 +109,7 @@ impl Partitioned {
     /// Until the loop ends it, or is gone.
     pub async fn run(self) {
         let Partitioned { consumed, login, channels } = self;
-        let Channels { changes, reads, fetched, mut wishes } = channels;
+        let Channels { changes, reads, fetched, mut wishes, cells } = channels;
         let (said, mut heard) = unbounded_channel();
         let said = move |event| drop(said.send(event));
         let count = consumed.durable.partitions.unwrap_or(1);
@@ -121,7 +125,10 @@ impl Partitioned {
                 let says = Says { changes: changes.clone(), reads: reads.clone(), fetched: fetched.clone() };
                 let of = (client.clone(), context.clone());
                 let all = (Arc::clone(&stops), Arc::clone(&had));
-                let partition = Partition::open(number, Arc::clone(&consumed), of, says, all).await?;
+                let stream = &consumed.durable.stream;
+                let gauge = Gauge::new(cells.of(&consumed.name, format!("{stream}/{number}")));
+                let own = Arc::clone(&consumed);
+                let partition = Partition::open(number, own, of, (says, gauge), all).await?;
                 let (sender, told) = unbounded_channel();
                 orders.push(sender);
                 let hears = Hears { orders: told, shares: shared.clone(), link: linked.clone() };

@@ -1,18 +1,24 @@
 //! What is parked of one partition. Whoever has that reads it, by sequence, and removes what is done: no consumer pulls it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{
+    DeleteMessageError, DeleteMessageErrorKind, RawMessageErrorKind, Stream,
+};
 use bytes::Bytes;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::durable::Parking;
 use crate::event::parked::{AFAR, Label, ParkedRecord};
 use crate::event::{Envelope, Epoch, Uid};
 use crate::telemetry::limit::Limit;
 
+/// More questions at once make none of the answers come sooner, and those of others later: a server answers them one after the other.
+const AT_ONCE: usize = 32;
 /// How long to wait before what failed is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How often it is tried to remove a record. One that stays is done again by whoever has the partition next.
@@ -25,6 +31,8 @@ pub(super) struct Shelf {
     subject: String,
     /// The source's, and the partition.
     own: (Uid, u32),
+    /// So many questions more may be asked at once.
+    turns: Arc<Semaphore>,
 }
 
 /// A parked event.
@@ -38,11 +46,17 @@ static TROUBLE: Limit = Limit::new("trouble with what is parked in NATS", 1);
 
 impl Shelf {
     pub(super) fn new(context: Context, parking: &Parking, own: (Uid, u32)) -> Shelf {
-        Shelf { context, stream: parking.stream.clone(), subject: parking.of_partition(own.1), own }
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        Shelf { context, stream: parking.stream.clone(), subject: parking.of_partition(own.1), own, turns }
     }
 
-    async fn stream(&self) -> Result<Stream, String> {
-        self.context.get_stream(&self.stream).await.map_err(|error| error.to_string())
+    /// That it is there is asked elsewhere, and not for each record.
+    async fn stream(&self) -> Result<Stream<()>, String> {
+        self.context.get_stream_no_info(&self.stream).await.map_err(|error| error.to_string())
+    }
+
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        self.turns.acquire().await.expect("nobody closes it")
     }
 
     pub(super) async fn is_empty(&self) -> Result<bool, String> {
@@ -93,7 +107,10 @@ impl Shelf {
     /// One of them, however long it takes. `None`: it is gone.
     pub(super) async fn fetch(&self, sequence: u64) -> Option<Shelved> {
         loop {
-            match self.read(sequence).await {
+            let turn = self.turn().await;
+            let read = self.read(sequence).await;
+            drop(turn);
+            match read {
                 Ok(shelved) => return shelved,
                 Err(why) => {
                     if TROUBLE.admits() {
@@ -125,16 +142,18 @@ impl Shelf {
 
     pub(super) async fn remove(&self, sequence: u64) {
         for _ in 0..REMOVES {
+            let turn = self.turn().await;
             let removed = async {
                 let stream = self.stream().await?;
                 match stream.delete_message(sequence).await {
                     Ok(_) => Ok(()),
-                    // Who asks again after no answer finds it gone.
-                    Err(error) if error.to_string().contains("not found") => Ok(()),
+                    Err(error) if is_gone(&error) => Ok(()),
                     Err(error) => Err(error.to_string()),
                 }
             };
-            let Err(why): Result<(), String> = removed.await else { return };
+            let removed: Result<(), String> = removed.await;
+            drop(turn);
+            let Err(why) = removed else { return };
             if TROUBLE.admits() {
                 tracing::warn!(
                     stream = self.stream,
@@ -145,5 +164,29 @@ impl Shelf {
             }
             tokio::time::sleep(AGAIN).await;
         }
+    }
+}
+
+/// Who asks again after no answer finds it gone. The server has one code for whatever keeps it from deleting, and says what in words.
+fn is_gone(error: &DeleteMessageError) -> bool {
+    matches!(error.kind(), DeleteMessageErrorKind::JetStream(said)
+        if said.code() == 404 || said.to_string().contains("no message found"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_is_removed() {
+        let said = |code: u64, err_code: u64, words: &str| {
+            let json = serde_json::json!({"code": code, "err_code": err_code, "description": words});
+            let said = serde_json::from_value(json).unwrap();
+            is_gone(&DeleteMessageError::new(DeleteMessageErrorKind::JetStream(said)))
+        };
+        assert!(said(500, 10057, "no message found"));
+        assert!(said(404, 10059, "stream not found"));
+        assert!(!said(500, 10057, "message delete not permitted"));
+        assert!(!is_gone(&DeleteMessageError::new(DeleteMessageErrorKind::TimedOut)));
     }
 }

@@ -113,7 +113,7 @@ pub struct Store {
     pub dead_letters: Cell,
 }
 
-/// What the porter says of what goes to Kafka.
+/// What the porter says of what goes to Kafka and NATS.
 #[derive(Debug, Default)]
 pub struct Sinks {
     /// Of those that were posted to a broker.

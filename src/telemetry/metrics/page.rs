@@ -22,8 +22,9 @@ pub fn documentation() -> String {
         "
 Labels come from the documents and from closed lists, never from events: `trigger` and `function` are `namespace/name`, of a
 subscriber that is called over HTTP its URL, the first {NAMES} of each that the worker meets, and `other` for all that come after them. `outcome` and `reason` are those of
-the journal. `source` is `queue`, or a KafkaSource's `namespace/name` with `topic/number` as `partition`: the first {PARTITIONS} that the worker is
-assigned, each while it has it. Lag is counted from what is done; `weir lag` and KEDA count from what is committed.
+the journal. `source` is `queue`, or the `namespace/name` of a KafkaSource, with `topic/number` as `partition`, or of a NatsSource that has `partitions`,
+with `stream/number`: the first {PARTITIONS} that the worker is given, each while it has it. Lag is counted from what is done; `weir lag` and KEDA count from
+what is committed. Of NATS lag is what they count: what the partition's durable says of itself, every five seconds.
 
 | metric | type | unit | labels | what it is |
 |---|---|---|---|---|

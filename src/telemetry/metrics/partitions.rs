@@ -1,7 +1,7 @@
 //! The cells of brokers' partitions. Their counters stay when they are given back; the rest is said of what this worker has.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::cell::Cell;
 use super::snapshot::Snapshot;
@@ -19,10 +19,12 @@ pub struct Partition {
     /// 1: this worker has it.
     pub ours: Cell,
     pub watermark: Cell,
-    /// What the group has of it.
+    /// What the broker has of it.
     pub committed: Cell,
-    /// The offset after the last record that there is, as far as is known.
-    pub end: Cell,
+    /// So many are there from the watermark on, as far as is known.
+    pub lag: Cell,
+    /// Of these, those that are handed out: where a broker counts that.
+    pub unacknowledged: OnceLock<Cell>,
     /// When the first record from the watermark on was written, in nanoseconds since 1970; 0: there is none.
     pub oldest: Cell,
     pub acknowledged: Cell,
@@ -30,7 +32,7 @@ pub struct Partition {
 }
 
 impl Partitions {
-    /// `source`: "default/orders"; `partition`: "topic/0". The same for the same names.
+    /// `source`: "default/orders"; `partition`: "topic/0", or "stream/0". The same for the same names.
     pub fn of(&self, source: &str, partition: String) -> Arc<Partition> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (source.to_owned(), partition);
@@ -50,10 +52,13 @@ impl Partitions {
             if cells.ours.get() == 0 {
                 continue;
             }
-            let (watermark, oldest) = (cells.watermark.get(), cells.oldest.get());
-            all.whole(Metric::Watermark, &labels, watermark);
+            let oldest = cells.oldest.get();
+            all.whole(Metric::Watermark, &labels, cells.watermark.get());
             all.whole(Metric::CommittedOffset, &labels, cells.committed.get());
-            all.whole(Metric::Lag, &labels, cells.end.get().saturating_sub(watermark));
+            all.whole(Metric::Lag, &labels, cells.lag.get());
+            if let Some(cell) = cells.unacknowledged.get() {
+                all.whole(Metric::Unacknowledged, &labels, cell.get());
+            }
             all.nanos(Metric::OldestAge, &labels, if oldest == 0 { 0 } else { now.saturating_sub(oldest) });
         }
     }
@@ -75,6 +80,8 @@ mod tests {
             all.families().map(|(row, points)| (row.name, points.len())).collect::<Vec<_>>()
         };
         assert_eq!(families(&partitions).len(), 5);
+        first.unacknowledged.get_or_init(Cell::default).set(1);
+        assert!(families(&partitions).contains(&("weir_unacknowledged_events", 1)));
         first.ours.set(0);
         assert_eq!(families(&partitions), [("weir_commits", 2)]);
         assert_eq!(partitions.of("default/orders", "orders/0".into()).acknowledged.get(), 2);

@@ -115,8 +115,9 @@ metrics! {
     Instances: Gauge None "weir_instances" ["function" "state"] "Instances: busy with a call, or idle.";
     Watermark: Gauge None "weir_watermark" ["source" "partition"] "The offset below which every event is settled.";
     Lag: Gauge None "weir_lag_events" ["source" "partition"] "Events that are in the source, from the watermark on.";
+    Unacknowledged: Gauge None "weir_unacknowledged_events" ["source" "partition"] "Of these, those that NATS has handed out, to whomever, and that are not acknowledged.";
     OldestAge: Gauge Seconds "weir_oldest_event_age_seconds" ["source" "partition"] "For how long the event at the watermark has been there; at most since the worker started.";
-    CommittedOffset: Gauge None "weir_committed_offset" ["source" "partition"] "What the group has of it, of sources of Kafka.";
+    CommittedOffset: Gauge None "weir_committed_offset" ["source" "partition"] "What the broker has of that: of Kafka what the group has committed, of NATS what stands after all that is acknowledged.";
     Commits: Counter None "weir_commits" ["source" "partition" "result"] "How often the watermark was handed on to be kept: acknowledged, or failed and to be tried again.";
     JournalEntries: Counter None "weir_journal_entries" [] "Entries written to the journal.";
     JournalBytes: Counter Bytes "weir_journal_written_bytes" [] "What these take up.";
@@ -127,8 +128,8 @@ metrics! {
     WriteDuration: Histogram Seconds "weir_write_duration_seconds" [] "The time of one write of all that had gathered, and its flush.";
     StoreBytes: Gauge Bytes "weir_store_bytes" ["log"] "What is on disk: queue, journal, parking, dead letters.";
     DeadLetters: Gauge None "weir_dead_letters" [] "Dead letters in the worker's own store.";
-    SinkRecords: Counter None "weir_sink_records" ["result"] "Records for Kafka: acknowledged; refused for now, to be sent again; or refused for good and kept as dead letters of the worker's own, of which there should be none: raise an alarm.";
-    SinkWaiting: Gauge None "weir_sink_waiting_records" [] "Records for Kafka that are not acknowledged yet; what they belong to waits with them.";
+    SinkRecords: Counter None "weir_sink_records" ["result"] "Records for Kafka and messages for NATS: acknowledged; refused for now, to be sent again; or refused for good and kept as dead letters of the worker's own, of which there should be none: raise an alarm.";
+    SinkWaiting: Gauge None "weir_sink_waiting_records" [] "Records for Kafka and messages for NATS that are not acknowledged yet; what they belong to waits with them.";
     Triggers: Gauge None "weir_triggers" [] "Triggers in force.";
     Functions: Gauge None "weir_functions" [] "Functions in force.";
     Reloads: Counter None "weir_reloads" ["result"] "Changes of documents or modules: taken, or refused.";

@@ -69,7 +69,7 @@ struct Answer {
 }
 
 /// Each event can cause one.
-static REFUSED: Limit = Limit::new("a record that Kafka refuses for good", 20);
+static REFUSED: Limit = Limit::new("a record that is refused for good", 20);
 
 impl Porter {
     /// Must be called on a tokio runtime.
@@ -260,7 +260,7 @@ impl Porter {
                     tracing::warn!(
                         sink = line.outlet.name,
                         why = refusal.why,
-                        "the client of Kafka is opened anew"
+                        "the client of a sink is opened anew"
                     );
                     // What it still has comes back.
                     self.producers.remove(&address);
