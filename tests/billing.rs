@@ -343,7 +343,9 @@ fn sums_of_windows_come_to_the_same() {
     let mut dice = Dice::new(seed);
     let receiver = Receiver::start();
     let home = http(&receiver, ", batch: 3, rollup: PT1S");
-    let mut running = Running::start(&home, &[]);
+    // What is compared at the end is all of the journal, of however many kills.
+    let kept = ["--set", "journal.keep=8GiB", "--set", "journal.max-bytes=16GiB"];
+    let mut running = Running::start(&home, &kept);
     let mut published = 0;
     for turn in 0..kills {
         receiver.be(MOODS[dice.within(0..MOODS.len() as u64) as usize]);
@@ -363,7 +365,7 @@ fn sums_of_windows_come_to_the_same() {
             });
         }
         running.kill();
-        running = Running::start(&home, &[]);
+        running = Running::start(&home, &kept);
     }
     receiver.be(Mood::Lost);
     eventually("all has been attempted", || {
