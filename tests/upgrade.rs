@@ -1,9 +1,19 @@
 //! UPGRADE.md against the sources: every format with its number, and of each that reads the one before it the test that does. And
 //! what workers of several versions leave in Kafka, side by side, with a worker of this one.
 
+#[path = "upgrade/before.rs"]
+mod before;
 #[path = "brokers/mod.rs"]
 mod brokers;
+#[path = "upgrade/directory.rs"]
+mod directory;
 mod kafka;
+#[path = "billing/receiver.rs"]
+mod receiver;
+#[path = "upgrade/to_come.rs"]
+mod to_come;
+#[path = "upgrade/volumes.rs"]
+mod volumes;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -75,7 +85,7 @@ fn formats() -> BTreeMap<String, u32> {
             };
             let number = value.trim_end_matches(';').parse();
             if ["FORMAT:", "VERSION:"].contains(name_of)
-                && ["u8", "u32"].contains(kind)
+                && ["u8", "u32", "u64"].contains(kind)
                 && let Ok(number) = number
             {
                 found.insert(name.clone(), number);

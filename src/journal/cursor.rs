@@ -39,6 +39,19 @@ pub enum Found {
     Other(Cursor),
 }
 
+/// Refuses a small file of another version by its number, whatever else is in it.
+pub fn of_version(text: &str, known: u32) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Head {
+        version: u32,
+    }
+    match serde_json::from_str(text) {
+        Ok(Head { version }) if version == known => Ok(()),
+        Ok(Head { version }) => Err(format!("this version does not read format {version}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 impl Cursor {
     /// `None`: there is none yet.
     pub fn read(path: &Path) -> Result<Option<Cursor>, String> {
@@ -50,10 +63,8 @@ impl Cursor {
         let unreadable = |why: String| {
             format!("{}: {why}; move it away, and everything in the journal is shipped again", path.display())
         };
+        of_version(&text, VERSION).map_err(unreadable)?;
         let stored: Stored = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
-        if stored.version != VERSION {
-            return Err(unreadable(format!("this version does not read format {}", stored.version)));
-        }
         Cursor::of_text(stored.segment, stored.index, &stored.digest).map(Some).map_err(unreadable)
     }
 
@@ -131,7 +142,7 @@ mod tests {
         let cursor = Cursor { segment: 9, index: 3, digest };
         cursor.write(&path, true).unwrap();
         assert_eq!(Cursor::read(&path), Ok(Some(cursor)));
-        std::fs::write(&path, r#"{"version":2,"segment":1,"index":1,"digest":["",""]}"#).unwrap();
+        std::fs::write(&path, r#"{"version":2,"place":1}"#).unwrap();
         assert!(Cursor::read(&path).unwrap_err().contains("format 2"));
         std::fs::write(&path, "{").unwrap();
         assert!(Cursor::read(&path).is_err());

@@ -16,10 +16,9 @@ use sled::transaction::ConflictableTransactionResult;
 
 use super::disk::{Cause, Disk, States, Volume};
 
-/// The layout of a volume stands in its directory's name. A worker reads its own and the one before.
-const VOLUME: &str = "volume-2-";
-/// Had states among the segments.
-const VOLUME_BEFORE: &str = "volume-1-";
+/// The layout of a volume. It stands in its directory's name: a worker reads its own and the one before, which had states
+/// among the segments.
+const FORMAT: u8 = 2;
 const ANY_VOLUME: &str = "volume-";
 const DROPPED: &str = "dropped-";
 
@@ -45,8 +44,17 @@ impl Directory {
     }
 
     fn volume(&self, first: u64) -> PathBuf {
-        self.0.join(format!("{VOLUME}{first:016x}"))
+        self.0.join(name_of(first))
     }
+}
+
+fn name_of(first: u64) -> String {
+    format!("{ANY_VOLUME}{FORMAT}-{first:016x}")
+}
+
+/// Of a volume's name, what follows the layout, if it has that one.
+fn of_layout(name: &str, format: u8) -> Option<&str> {
+    name.strip_prefix(ANY_VOLUME)?.strip_prefix(&format!("{format}-"))
 }
 
 impl Disk for Directory {
@@ -59,9 +67,9 @@ impl Disk for Directory {
         for entry in fs::read_dir(&self.0)? {
             let mut path = entry?.path();
             let mut name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
-            if let Some(first) = name.strip_prefix(VOLUME_BEFORE) {
+            if let Some(first) = of_layout(&name, FORMAT - 1) {
                 // It is this one's layout once it has been opened.
-                name = format!("{VOLUME}{first}");
+                name = format!("{ANY_VOLUME}{FORMAT}-{first}");
                 let renamed = self.0.join(&name);
                 fs::rename(&path, &renamed)?;
                 path = renamed;
@@ -69,8 +77,7 @@ impl Disk for Directory {
             if name.starts_with(DROPPED) {
                 // A drop that a crash interrupted.
                 fs::remove_dir_all(&path)?;
-            } else if let Some(first) =
-                name.strip_prefix(VOLUME).and_then(|n| u64::from_str_radix(n, 16).ok())
+            } else if let Some(first) = of_layout(&name, FORMAT).and_then(|n| u64::from_str_radix(n, 16).ok())
             {
                 volumes.push((first, size(&path)?));
             } else if name.starts_with(ANY_VOLUME) {
@@ -100,7 +107,7 @@ impl Disk for Directory {
             Ok(Arc::new(database) as Arc<dyn Volume>)
         });
         opened.unwrap_or_else(|_| {
-            Err(format!("{VOLUME}{first:016x} is damaged: restore the data directory").into())
+            Err(format!("{} is damaged: restore the data directory", name_of(first)).into())
         })
     }
 

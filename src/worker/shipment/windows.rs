@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::way::{Usage, Way};
 use crate::event::Uid;
 use crate::journal::Entry;
-use crate::journal::cursor::Cursor;
+use crate::journal::cursor::{Cursor, of_version};
 use crate::journal::rollup::Rollup;
 use crate::time::unix_nanos;
 
@@ -187,10 +187,8 @@ pub(super) fn left(path: &Path, cursor: Cursor) -> Result<Option<Left>, String> 
         Err(error) => return Err(format!("{}: {error}", path.display())),
     };
     let wrong = |why: String| format!("{}: {why}", path.display());
+    of_version(&text, VERSION).map_err(wrong)?;
     let sealed: Sealed = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    if sealed.version != VERSION {
-        return Err(wrong(format!("this version does not read format {}", sealed.version)));
-    }
     let end = Cursor::of_text(sealed.segment, sealed.index, &sealed.digest).map_err(wrong)?;
     let is_ahead = (end.segment, end.index) > (cursor.segment, cursor.index);
     Ok(is_ahead.then(|| (end, sealed.usage(cursor, end))))
