@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::rendered::{Overlay, render};
-use super::{root, text};
+use super::{root, schema, text};
 
 const PAGES: [&str; 10] = [
     "SECURITY.md",
@@ -125,6 +125,23 @@ fn the_gateway_leads_to_the_worker_and_is_let_in() {
     // Nobody posts who does not say who it is; Knative's source could not.
     assert_eq!(gateway.variable("WEIR_HTTP_TOKENS"), Some("secret:http/publisher"));
     assert_eq!(gateway.knative().count(), 0);
+}
+
+/// What is Traefik's has the fields that its own definitions have, and no other.
+#[test]
+fn the_gateway_fits_traefik_s_schemas() {
+    let definitions = schema::of_traefik();
+    let gateway = Overlay::gateway();
+    let of_traefik = |d: &&Value| d["apiVersion"].as_str().unwrap().starts_with("traefik.io/");
+    let documents: Vec<&Value> = gateway.documents.iter().filter(of_traefik).collect();
+    assert!(documents.len() > 3, "{documents:?}");
+    for document in documents {
+        let schema = schema::of(document, &definitions).expect("its kind is there");
+        assert_eq!(schema::problems(document, &schema), Vec::<String>::new());
+        let mut wrong = document.clone();
+        wrong["spec"]["retries"] = 3.into();
+        assert_eq!(schema::problems(&wrong, &schema), [".spec.retries: no such field"]);
+    }
 }
 
 #[test]
