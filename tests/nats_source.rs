@@ -17,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use nats::Stream;
 use server::Server;
-use worker::{Home, Running, eventually};
+use worker::{Home, Running, eventually, guests};
 
 /// One of them stops the server that all of them use.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -93,6 +93,45 @@ fn what_is_no_event_is_a_dead_letter_and_what_claims_nothing_is_an_event() {
         (letters[0].reason.as_str(), letters[0].event_type.as_str()),
         ("undecodable", "dev.weir.nats.undecodable")
     );
+}
+
+/// NATS's own advisories tell of each dead letter; and neither these nor what is parked is anything that KEDA would scale by.
+#[test]
+fn what_became_a_dead_letter_is_terminated_and_counts_no_more() {
+    let _alone = alone();
+    let (stream, server) = (Stream::new(), Server::start());
+    let mut terms = stream.listen_for_terms();
+    let later = called(&server, "later", "/ill", "{retry: 9, backoffDelay: PT0.5S, backoffPolicy: linear}");
+    let home = Home::new(&stream.documents(&format!(
+        "---\napiVersion: weir.dev/v1alpha1\nkind: Function\nmetadata: {{name: trap}}\nspec: {{module: trap.wasm}}\n\
+         ---\napiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {{name: trap}}\nspec:\n  broker: default\n  \
+         filter: {{attributes: {{type: wrong}}}}\n  \
+         subscriber: {{ref: {{apiVersion: weir.dev/v1alpha1, kind: Function, name: trap}}}}\n  delivery: {{retry: 0}}\n{later}"
+    )));
+    home.write("trap.wasm", &guests::guest("unreachable", ""));
+    for n in 0..3 {
+        stream.publish("right", &format!("r-{n}"), "{}");
+        stream.publish("wrong", &format!("w-{n}"), "{}");
+        stream.produce("odd", &[("ce-specversion", "1.0"), ("ce-id", "")], b"no event");
+    }
+    stream.publish("right", "bad-0", "{}");
+    let running = Running::start(&home, &["--set", "hold.time=0s", "--set", "breaker.failures=0"]);
+    stream.until_done();
+    assert_eq!(
+        stream.terms(&mut terms, 6),
+        [2, 3, 5, 6, 8, 9].into(),
+        "and not those that are done or parked"
+    );
+    assert_eq!(home.dead_letters().len(), 6);
+    let parked = stream.lag_of_parking().unwrap();
+    assert_eq!(
+        (stream.lag().unwrap().sum(), parked.sum()),
+        (0, 1),
+        "KEDA sees what waits where it is parked"
+    );
+    server.open_gate();
+    eventually("nothing is parked", || stream.lag_of_parking().filter(|lag| lag.sum() == 0));
+    assert_eq!(running.terminate().code, Some(0));
 }
 
 /// Workers come and go cleanly while events come: none runs twice.
