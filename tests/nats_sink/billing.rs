@@ -166,11 +166,36 @@ fn each_charge_is_in_the_stream_once_though_acknowledgements_are_lost_and_server
     owed.dedup();
     assert_eq!(there, owed, "each once, though some were written again");
 
+    let row = cost_of_acme(&home, &stream);
+    assert_eq!((&row["attempts"], &row["price"], &row["repeats"]), (&100.into(), &"0.1".into(), &0.into()));
+}
+
+/// As `weir cost` has it of all that was shipped.
+fn cost_of_acme(home: &Home, stream: &Stream) -> Value {
     let from = format!("nats://{}/{}.usage", stream.address, stream.name);
     let costs = home.weir(&["cost", "--from", &from, "--by", "tenant", "--format", "json"]);
     let costs: Value = serde_json::from_slice(&costs.stdout).unwrap_or_else(|_| panic!("{costs:?}"));
-    let row = &costs["table"]["rows"]["acme"];
-    assert_eq!((&row["attempts"], &row["price"], &row["repeats"]), (&100.into(), &"0.1".into(), &0.into()));
+    costs["table"]["rows"]["acme"].clone()
+}
+
+/// What was there before the sink had partitions counts, too; what others write beside it does not.
+#[test]
+fn what_was_shipped_to_partitions_is_read_like_what_was_not() {
+    let stream = Stream::new();
+    for (sink, ids) in [("", 0..10), (", partitions: 3", 10..40)] {
+        let home = home(&stream, &stream.address, sink, "");
+        let running = Running::start(&home, &[]);
+        ids.clone().for_each(|n| running.publish("t", &format!("e-{n}"), &[], "{}"));
+        all_are_there(&stream, ids.end as u64);
+        assert_eq!(cost_of_acme(&home, &stream)["attempts"], ids.end);
+        assert_eq!(running.terminate().code, Some(0));
+    }
+    let events = stream.events();
+    let is_in = |n| events.iter().any(|(subject, _)| subject.ends_with(&format!(".usage.{n}")));
+    assert!((0..3).all(is_in), "{events:?}");
+    stream.produce("usage.report", &[], b"none of ours");
+    let home = home(&stream, &stream.address, "", "");
+    assert_eq!(cost_of_acme(&home, &stream)["attempts"], 40);
 }
 
 /// One that the server takes none like, one that the stream takes none like, and a login.
