@@ -56,19 +56,13 @@ pub struct CostOf {
     from: Option<Shipped>,
     /// A table for people, JSON for programs: an object a line, nanoseconds and bytes as integers; CSV for sheets
     #[arg(long, value_enum, default_value = "table")]
-    format: Form,
+    format: Format,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    Table,
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Form {
+enum Format {
     Table,
     Json,
     Csv,
@@ -93,7 +87,7 @@ impl CostOf {
         }
         for (number, mut answer) in self.answers(&settings)?.into_iter().enumerate() {
             let rows = self.rows(&mut answer);
-            if self.format == Form::Json {
+            if self.format == Format::Json {
                 let text = serde_json::to_string(&answer).map_err(Failed::error)?;
                 print(format_args!("{text}\n"))?;
                 continue;
@@ -103,7 +97,7 @@ impl CostOf {
                 return Ok(());
             }
             match self.format {
-                Form::Csv => print(csv(&answer, &rows))?,
+                Format::Csv => print(csv(&answer, &rows))?,
                 _ => {
                     let apart = if number > 0 { "\n" } else { "" };
                     print(format_args!("{apart}{}{}", table(&answer, &rows), of_this(&answer.table.total)))?;
@@ -144,14 +138,14 @@ impl CostOf {
 
     fn trail(&self, event: &str, text: &str) -> Outcome {
         let steps: Vec<Step> = stored::lines(text)?;
-        if steps.is_empty() && self.format != Form::Json {
+        if steps.is_empty() && self.format != Format::Json {
             say(format!("nothing has been attempted about an event with the id '{event}'\n"));
             return Ok(());
         }
         match self.format {
-            Form::Json => print(text),
-            Form::Table => print(trail_table(&steps)),
-            Form::Csv => {
+            Format::Json => print(text),
+            Format::Table => print(trail_table(&steps)),
+            Format::Csv => {
                 let mut out =
                     "depth,event,type,trigger,function,attempt,outcome,reason,wall_ns,init_ns,price\n"
                         .to_owned();

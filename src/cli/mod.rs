@@ -8,6 +8,7 @@ pub mod dlq;
 pub mod documents;
 pub mod exit;
 pub mod explain;
+pub mod format;
 pub mod input;
 pub mod interrupt;
 pub mod invoke;

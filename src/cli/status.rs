@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::cost::Format;
 use super::exit::{Failed, Outcome};
+use super::format::Tabular;
 use super::options::Options;
 use super::out::{self, plural};
 use super::stored;
@@ -19,7 +19,7 @@ pub struct StatusOf {
     options: Options,
     /// A table for people, JSON for programs
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    format: Tabular,
 }
 
 impl StatusOf {
@@ -35,8 +35,8 @@ impl StatusOf {
             Err(error) => return Err(unanswered(&error)),
         };
         match self.format {
-            Format::Json => out::print(text),
-            Format::Table => stored::lines(&text)?.iter().try_for_each(|status| {
+            Tabular::Json => out::print(text),
+            Tabular::Table => stored::lines(&text)?.iter().try_for_each(|status| {
                 out::print(table(status))?;
                 if !status.limited.is_empty() {
                     out::print(format_args!("\n{}", limited(status)))?;

@@ -5,8 +5,8 @@ use clap::Args;
 use super::filters::Filters;
 use super::letter_id;
 use super::place::{Of, Place};
-use crate::cli::cost::Format;
 use crate::cli::exit::{Failed, Outcome};
+use crate::cli::format::Tabular;
 use crate::cli::options::Options;
 use crate::cli::out::{plural, print, say};
 use crate::cli::stored;
@@ -34,7 +34,7 @@ pub struct List {
     count: bool,
     /// A table for people, JSON (a line each) for programs
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    format: Tabular,
     /// Only this one, by its ID (repeatable)
     #[arg(long, value_name = "ID", help_heading = "Filters", value_parser = letter_id::parse)]
     id: Vec<u64>,
@@ -61,8 +61,8 @@ impl List {
         }
         let text = place.ask(Letters::Tally { filter })?;
         match self.format {
-            Format::Json => print(text),
-            Format::Table => stored::lines::<Tally>(&text)?
+            Tabular::Json => print(text),
+            Tabular::Table => stored::lines::<Tally>(&text)?
                 .iter()
                 .try_for_each(|tally| print(format_args!("{}\n", tally.matching))),
         }
@@ -70,11 +70,11 @@ impl List {
 }
 
 /// Prints the last that match, and says how many there are.
-pub fn list(place: &mut Place, filter: Filter, last: u32, format: Format) -> Outcome {
+pub fn list(place: &mut Place, filter: Filter, last: u32, format: Tabular) -> Outcome {
     let all_mean = filter == Filter::default();
     let text = place.ask(Letters::List { filter, last: last as usize })?;
     let (letters, tally) = parts(&text)?;
-    if format == Format::Json {
+    if format == Tabular::Json {
         return print(letters);
     }
     let shown = letters.lines().count() as u64;

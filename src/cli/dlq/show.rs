@@ -8,6 +8,7 @@ use clap::Args;
 use super::letter_id;
 use super::place::Of;
 use crate::cli::exit::{Failed, Outcome};
+use crate::cli::format::Textual;
 use crate::cli::options::Options;
 use crate::cli::out::{plural, print};
 use crate::cli::stored;
@@ -35,15 +36,9 @@ pub struct Show {
     as_event: bool,
     /// For people, or JSON for programs
     #[arg(long, value_enum, default_value = "text")]
-    format: Form,
+    format: Textual,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Form {
-    Text,
-    Json,
 }
 
 /// As many bytes of data are shown.
@@ -62,8 +57,8 @@ impl Show {
         let json = letter.event.as_ref().map(|event| event.get()).unwrap_or_default();
         match self.format {
             _ if self.as_event => print(format_args!("{json}\n")),
-            Form::Json => print(text),
-            Form::Text => {
+            Textual::Json => print(text),
+            Textual::Text => {
                 let event = structured::decode(json.as_bytes())
                     .map_err(|e| Failed::error(format!("the event of dead letter {name}: {e}")))?;
                 print(described(&name, &letter, &event))

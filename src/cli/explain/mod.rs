@@ -7,10 +7,11 @@ mod text;
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::documents;
 use super::exit::{Failed, Outcome};
+use super::format::Textual;
 use super::options::{Options, refuse};
 use super::out::print;
 use crate::config::{Broker, Config, Trigger};
@@ -44,17 +45,11 @@ pub struct Explain {
     trigger: Option<String>,
     /// A text for people, JSON for programs: an object an event, a line each
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: Textual,
     #[command(flatten)]
     select: documents::Select,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 /// What becomes of an event at one trigger.
@@ -102,8 +97,8 @@ impl Explain {
             let explained = Explained { event: &event, config: &config, broker, routes: routes.collect() };
             unrouted |= explained.matched() == 0;
             match self.format {
-                Format::Json => print(format_args!("{}\n", json::line(&explained)))?,
-                Format::Text => {
+                Textual::Json => print(format_args!("{}\n", json::line(&explained)))?,
+                Textual::Text => {
                     let gap = if n == 0 { "" } else { "\n" };
                     print(format_args!("{gap}{}", text::Shown(&explained)))?;
                 }

@@ -7,10 +7,10 @@ mod verify;
 
 use clap::{Args, Subcommand};
 
-use super::cost::Format;
 use super::dlq::list;
 use super::dlq::place::Place;
 use super::exit::Outcome;
+use super::format::Tabular;
 use super::options::Options;
 use super::out::{print, say};
 use super::stored;
@@ -44,7 +44,7 @@ pub struct Show {
     dead_letters: bool,
     /// A table for people, JSON (a line each) for programs
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    format: Tabular,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
 }
@@ -80,15 +80,15 @@ impl Show {
         let query = Query::Journal { last: self.last as usize, event: self.event.clone() };
         let text = stored::ask(&settings.data_dir, query)?;
         match self.format {
-            Format::Json => print(text),
-            Format::Table if text.is_empty() => {
+            Tabular::Json => print(text),
+            Tabular::Table if text.is_empty() => {
                 say(match &self.event {
                     Some(id) => format!("nothing has been attempted about an event with the id '{id}'\n"),
                     None => "nothing has been attempted yet\n".to_owned(),
                 });
                 Ok(())
             }
-            Format::Table => print(attempts(&stored::lines(&text)?)),
+            Tabular::Table => print(attempts(&stored::lines(&text)?)),
         }
     }
 }

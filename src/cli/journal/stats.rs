@@ -4,8 +4,8 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::cli::cost::Format;
 use crate::cli::exit::{Failed, Outcome};
+use crate::cli::format::Tabular;
 use crate::cli::options::Options;
 use crate::cli::out::print;
 use crate::cli::stored;
@@ -22,7 +22,7 @@ shipped to.")]
 pub(super) struct Stats {
     /// A table for people, JSON for programs
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    format: Tabular,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
 }
@@ -32,7 +32,7 @@ impl Stats {
         let settings = self.options.settings()?;
         let cursors = cursors(&settings.data_dir.join(shipment::FOLDER))?;
         let text = stored::ask(&settings.data_dir, Query::Survey { cursors })?;
-        if self.format == Format::Json {
+        if self.format == Tabular::Json {
             return print(text);
         }
         stored::lines::<Survey>(&text)?.iter().try_for_each(|survey| print(table(survey)))

@@ -6,11 +6,12 @@ mod measure;
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value as Json, json};
 
 use super::documents;
 use super::exit::{Failed, Outcome};
+use super::format::Textual;
 use super::options::{MapHost, Options, refuse};
 use super::out::{print, say};
 use super::style::{BAD, PLAIN};
@@ -49,17 +50,11 @@ pub struct Lag {
     partitions: bool,
     /// Text for people, JSON for programs: an object a source
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: Textual,
     #[command(flatten)]
     map_host: MapHost,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 /// Of a source: its partitions, and those of what is parked, if it has a topic for that.
@@ -112,15 +107,15 @@ impl Lag {
             }
         }
         match self.format {
-            Format::Json => {
+            Textual::Json => {
                 let all = all.iter().map(Measured::json).chain(shared.iter().map(Shared::json));
                 for of in all {
                     print(format_args!("{of}\n"))?;
                 }
             }
-            Format::Text if all.is_empty() && shared.is_empty() => {}
-            Format::Text if self.partitions => print(by_partition(&all, &shared))?,
-            Format::Text => print(by_source(&all, &shared))?,
+            Textual::Text if all.is_empty() && shared.is_empty() => {}
+            Textual::Text if self.partitions => print(by_partition(&all, &shared))?,
+            Textual::Text => print(by_source(&all, &shared))?,
         }
         if failed { Err(Failed::silent()) } else { Ok(()) }
     }

@@ -7,13 +7,14 @@ mod shown;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use serde_json::json;
 
 use super::documents;
 use super::exit::{Failed, Outcome};
+use super::format::Textual;
 use super::interrupt;
 use super::options::{MapHost, Options, refuse};
 use super::out::{print, say};
@@ -55,17 +56,11 @@ pub struct Tap {
     follow: bool,
     /// A line a record for people, JSON lines for programs
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: Textual,
     #[command(flatten)]
     map_host: MapHost,
     #[command(flatten, next_help_heading = "Settings")]
     options: Options,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 /// How long a broker may take to answer a question.
@@ -180,8 +175,8 @@ impl Tap {
 
     fn print(&self, shown: &Shown<'_, '_>) -> Outcome {
         match self.format {
-            Format::Text => print(shown.text()),
-            Format::Json => print(format_args!("{}\n", shown.json())),
+            Textual::Text => print(shown.text()),
+            Textual::Json => print(format_args!("{}\n", shown.json())),
         }
     }
 }
