@@ -1,12 +1,12 @@
 //! Tests of budgets: once the core is told that one is used up, nothing of its trigger begins before the day is over, and then
 //! all of it does, in its order.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::core_tests::*;
+use super::turn_tests::{Turn, order, turn};
 use super::*;
 use crate::time::Moment;
 
@@ -76,31 +76,20 @@ fn more_may_be_given_before_the_day_is_over_and_without_a_budget_there_is_none_t
 
 #[derive(Clone, Debug)]
 enum Step {
-    Arrive(Option<u8>),
-    Finish(usize, Outcome),
-    Write,
-    Read,
-    PassTime,
+    Turn(Turn),
     Spent(usize, Option<u64>),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let outcome = prop::sample::select(Outcome::ALL);
-    prop_oneof![
-        3 => prop::option::of(0u8..3).prop_map(Step::Arrive),
-        3 => (any::<usize>(), outcome).prop_map(|(pick, outcome)| Step::Finish(pick, outcome)),
-        1 => Just(Step::Write),
-        1 => Just(Step::Read),
-        1 => Just(Step::PassTime),
-        1 => (any::<usize>(), prop::option::of(0..100_000_000u64)).prop_map(|(of, wait)| Step::Spent(of, wait)),
-    ]
+    let spent = (any::<usize>(), prop::option::of(0..100_000_000u64));
+    prop_oneof![9 => turn().prop_map(Step::Turn), 1 => spent.prop_map(|(of, wait)| Step::Spent(of, wait))]
 }
 
 proptest! {
     #[test]
     fn nothing_begins_while_a_budget_is_used_up_and_everything_ends_once_in_its_order(
         steps in prop::collection::vec(step(), 1..200),
-        orders in prop::collection::vec(prop::sample::select(&[Order::Ordered, Order::Key, Order::Unordered][..]), 1..4),
+        orders in prop::collection::vec(order(), 1..4),
         (held, parked, running) in (0usize..12, 0usize..20, 1usize..6),
         slots in prop::option::of(1usize..4),
     ) {
@@ -113,17 +102,10 @@ proptest! {
         let limits = Limits { deliveries: 1 << 20, held, parked, running, ..Limits::default() };
         let mut world = World::new(core_within(policies, limits));
         let mut until = vec![0; orders.len()];
-        let (mut keys, mut seen) = (HashMap::new(), 0);
+        let mut seen = 0;
         for step in steps {
             match step {
-                Step::Arrive(key) => {
-                    keys.insert(world.arrived, key);
-                    world.arrive(key);
-                }
-                Step::Finish(pick, outcome) => world.finish(pick, outcome),
-                Step::Write => world.write(),
-                Step::Read => world.read(),
-                Step::PassTime => world.pass_time(),
+                Step::Turn(turn) => world.take(&turn),
                 Step::Spent(of, wait) => {
                     let of = of % orders.len();
                     let then = wait.map(|wait| world.now.0 + wait);
@@ -141,18 +123,8 @@ proptest! {
             prop_assert!(at.0 >= until[*trigger as usize], "{trigger} at {at:?}");
         }
         prop_assert_eq!(world.ended.len() as u64, world.arrived * orders.len() as u64);
-        for (trigger, order) in (0..).zip(&orders) {
-            let mut last: HashMap<Option<u8>, u64> = HashMap::new();
-            for (_, offset) in world.ended.iter().filter(|(t, _)| *t == trigger) {
-                let lane = match order {
-                    Order::Ordered => Some(0),
-                    Order::Key => keys[offset],
-                    Order::Unordered => None,
-                };
-                if lane.is_some() {
-                    prop_assert!(last.insert(lane, *offset).is_none_or(|before| before < *offset));
-                }
-            }
+        for (trigger, order) in (0..).zip(orders) {
+            world.assert_in_order(trigger, order, 0);
         }
     }
 }

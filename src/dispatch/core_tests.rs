@@ -1,11 +1,12 @@
 //! Tests of the core: a little world around it that runs whatever it says, in an order drawn by proptest.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::turn_tests::{order, turn};
 use super::*;
 use crate::event::segment::Ended;
 use crate::event::{Envelope, Epoch, Event, Position, Uid, Value, record};
@@ -105,6 +106,8 @@ pub(super) struct World {
     pub(super) fenced: usize,
     pub(super) attempts: BTreeMap<(u32, u64), u32>,
     pub(super) arrived: u64,
+    /// Of what has arrived, by offset.
+    pub(super) keys: Vec<Option<u8>>,
 }
 
 impl World {
@@ -123,6 +126,7 @@ impl World {
             fenced: 0,
             attempts: BTreeMap::new(),
             arrived: 0,
+            keys: vec![],
         }
     }
 
@@ -178,12 +182,14 @@ impl World {
         let mut envelope = envelope(self.arrived, key);
         envelope.epoch = Epoch(epoch);
         self.arrived += 1;
+        self.keys.push(key);
         self.feed([Input::Arrived { envelope, broker: BROKER }]);
     }
 
     pub(super) fn arrive_as(&mut self, ty: &str) {
         let envelope = envelope_of(ty, self.arrived, None);
         self.arrived += 1;
+        self.keys.push(None);
         self.feed([Input::Arrived { envelope, broker: BROKER }]);
     }
 
@@ -431,46 +437,19 @@ fn a_partition_that_is_assigned_again_starts_from_its_new_progress() {
     assert_eq!(world.core.progress(QUEUE, 0).unwrap().watermark, 7);
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    Arrive(Option<u8>),
-    Finish(usize, Outcome),
-    Write,
-    PassTime,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let outcome = prop::sample::select(Outcome::ALL);
-    prop_oneof![
-        prop::option::of(0u8..3).prop_map(Step::Arrive),
-        (any::<usize>(), outcome).prop_map(|(pick, outcome)| Step::Finish(pick, outcome)),
-        Just(Step::Write),
-        Just(Step::PassTime),
-    ]
-}
-
 proptest! {
     /// Whatever fails, in whatever order things come back: the watermark never passes what is not settled, every
     /// delivery ends once, attempts stay within the policy, and lanes end in order.
     #[test]
     fn the_laws_hold(
-        steps in prop::collection::vec(step(), 1..300),
-        orders in prop::collection::vec(prop::sample::select(vec![Order::Ordered, Order::Key, Order::Unordered]), 1..3),
+        turns in prop::collection::vec(turn(), 1..300),
+        orders in prop::collection::vec(order(), 1..3),
     ) {
         const RETRIES: u32 = 2;
         let policies: Vec<_> = orders.iter().map(|&order| policy(order, RETRIES)).collect();
         let mut world = World::new(core(policies, 1 << 20));
-        let mut keys = HashMap::new();
-        for step in steps {
-            match step {
-                Step::Arrive(key) => {
-                    keys.insert(world.arrived, key);
-                    world.arrive(key);
-                }
-                Step::Finish(pick, outcome) => world.finish(pick, outcome),
-                Step::Write => world.write(),
-                Step::PassTime => world.pass_time(),
-            }
+        for turn in turns {
+            world.take(&turn);
             let watermark = world.core.progress(QUEUE, 0).unwrap().watermark;
             for offset in 0..watermark {
                 let ended = world.ended.iter().filter(|(_, o)| *o == offset).count();
@@ -481,18 +460,8 @@ proptest! {
         prop_assert_eq!(world.core.progress(QUEUE, 0).unwrap().watermark, world.arrived);
         prop_assert_eq!(world.ended.len() as u64, world.arrived * orders.len() as u64);
         prop_assert!(world.attempts.values().all(|&attempts| attempts <= RETRIES + 1));
-        for (trigger, order) in orders.iter().enumerate() {
-            let mut last: HashMap<Option<u8>, u64> = HashMap::new();
-            for (_, offset) in world.ended.iter().filter(|(t, _)| *t as usize == trigger) {
-                let lane = match order {
-                    Order::Ordered => Some(0),
-                    Order::Key => keys[offset],
-                    Order::Unordered => None,
-                };
-                if lane.is_some() {
-                    prop_assert!(last.insert(lane, *offset).is_none_or(|before| before < *offset));
-                }
-            }
+        for (trigger, order) in (0..).zip(orders) {
+            world.assert_in_order(trigger, order, 0);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Tests of flow control: what runs and begins stays within its limits, what waits harms nobody, and all of it ends.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::core_tests::*;
+use super::turn_tests::{Turn, order, turn};
 use super::*;
 use crate::time::Moment;
 use crate::trigger::{Filter, Routes};
@@ -256,24 +256,12 @@ fn other_limits_hold_from_then_on() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Arrive(Option<u8>),
-    Finish(usize, Outcome),
-    Write,
-    Read,
-    PassTime,
+    Turn(Turn),
     Wait(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let outcome = prop::sample::select(Outcome::ALL);
-    prop_oneof![
-        3 => prop::option::of(0u8..3).prop_map(Step::Arrive),
-        3 => (any::<usize>(), outcome).prop_map(|(pick, outcome)| Step::Finish(pick, outcome)),
-        1 => Just(Step::Write),
-        1 => Just(Step::Read),
-        1 => Just(Step::PassTime),
-        1 => (0..50_000_000u64).prop_map(Step::Wait),
-    ]
+    prop_oneof![9 => turn().prop_map(Step::Turn), 1 => (0..50_000_000u64).prop_map(Step::Wait)]
 }
 
 fn flow() -> impl Strategy<Value = Flow> {
@@ -292,7 +280,7 @@ proptest! {
     fn the_limits_hold(
         steps in prop::collection::vec(step(), 1..200),
         triggers in prop::collection::vec(
-            (prop::sample::select(vec![Order::Ordered, Order::Key, Order::Unordered]), flow()), 1..4),
+            (order(), flow()), 1..4),
         (held, parked, running) in (0usize..12, 0usize..20, 1usize..6),
         hold in (0u64..2_000, 0usize..5),
     ) {
@@ -300,7 +288,6 @@ proptest! {
         let policies = triggers.iter().map(|&(order, flow)| Policy { hold, ..limited(order, flow) }).collect();
         let limits = Limits { deliveries: 1 << 20, held, parked, running, ..Limits::default() };
         let mut world = World::new(core_within(policies, limits));
-        let mut keys = HashMap::new();
         let check = |world: &World| {
             for (trigger, (_, flow)) in (0..).zip(&triggers) {
                 let running = world.runs.iter().flatten().filter(|run| run.1 == trigger).count();
@@ -311,14 +298,7 @@ proptest! {
         };
         for step in steps {
             match step {
-                Step::Arrive(key) => {
-                    keys.insert(world.arrived, key);
-                    world.arrive(key);
-                }
-                Step::Finish(pick, outcome) => world.finish(pick, outcome),
-                Step::Write => world.write(),
-                Step::Read => world.read(),
-                Step::PassTime => world.pass_time(),
+                Step::Turn(turn) => world.take(&turn),
                 Step::Wait(nanos) => {
                     world.now = Moment(world.now.0 + nanos);
                     world.feed([]);
@@ -344,17 +324,7 @@ proptest! {
             if let Some(rate) = flow.rate {
                 assert_within(rate, &world.begun, trigger);
             }
-            let mut last: HashMap<Option<u8>, u64> = HashMap::new();
-            for (_, offset) in world.ended.iter().filter(|(t, _)| *t == trigger) {
-                let lane = match order {
-                    Order::Ordered => Some(0),
-                    Order::Key => keys[offset],
-                    Order::Unordered => None,
-                };
-                if lane.is_some() {
-                    prop_assert!(last.insert(lane, *offset).is_none_or(|before| before < *offset));
-                }
-            }
+            world.assert_in_order(trigger, *order, 0);
         }
     }
 }

@@ -53,6 +53,8 @@ pub mod stub;
 mod sweep;
 pub mod table;
 mod timers;
+#[cfg(test)]
+mod turn_tests;
 mod unmet;
 #[cfg(test)]
 mod unmet_tests;

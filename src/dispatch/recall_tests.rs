@@ -1,66 +1,30 @@
 //! Whatever runs when a partition is given back: what ended does not run again under its next owner, nothing is lost, and
 //! lanes stay in order.
 
-use std::collections::HashMap;
-
 use proptest::prelude::*;
 
 use super::core_tests::{BROKER, QUEUE, World, core_within, envelope, policy};
+use super::turn_tests::{Turn, order, turn};
 use super::*;
 use crate::event::Epoch;
 use crate::time::Moment;
 
-#[derive(Clone, Debug)]
-enum Step {
-    Arrive(Option<u8>),
-    Finish(usize, Outcome),
-    Write,
-    Read,
-    PassTime,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let outcome = prop::sample::select(Outcome::ALL);
-    prop_oneof![
-        3 => prop::option::of(0u8..3).prop_map(Step::Arrive),
-        2 => (any::<usize>(), outcome).prop_map(|(pick, outcome)| Step::Finish(pick, outcome)),
-        2 => Just(Step::Write),
-        1 => Just(Step::Read),
-        1 => Just(Step::PassTime),
-    ]
-}
-
-fn run(world: &mut World, step: &Step, keys: &mut HashMap<u64, Option<u8>>) {
-    match step {
-        Step::Arrive(key) => {
-            keys.insert(world.arrived, *key);
-            world.arrive(*key);
-        }
-        Step::Finish(pick, outcome) => world.finish(*pick, *outcome),
-        Step::Write => world.write(),
-        Step::Read => world.read(),
-        Step::PassTime => world.pass_time(),
-    }
-}
-
 proptest! {
     #[test]
     fn what_has_begun_ends_or_is_parked_before_a_partition_is_given_back(
-        before in prop::collection::vec(step(), 1..150),
-        after in prop::collection::vec(step(), 0..60),
+        before in prop::collection::vec(turn(), 1..150),
+        after in prop::collection::vec(turn(), 0..60),
         running in 1usize..6,
-        orders in prop::collection::vec(prop::sample::select(vec![Order::Ordered, Order::Key, Order::Unordered]), 1..3),
+        orders in prop::collection::vec(order(), 1..3),
     ) {
         let policies: Vec<_> = orders.iter().map(|&order| policy(order, 2)).collect();
         let limits = Limits { running, bytes: 1 << 20, ..Limits::default() };
         let mut world = World::new(core_within(policies, limits));
-        let mut keys = HashMap::new();
-        before.iter().for_each(|step| run(&mut world, step, &mut keys));
+        before.iter().for_each(|turn| world.take(turn));
         world.feed([Input::Recalled { source: QUEUE, partition: 0 }]);
         let begun = world.begun.len();
-        for step in after.iter().filter(|step| !matches!(step, Step::Arrive(_))) {
-            run(&mut world, step, &mut keys);
-        }
+        let arrives = |turn: &&Turn| matches!(turn, Turn::Arrive(_));
+        after.iter().filter(|turn| !arrives(turn)).for_each(|turn| world.take(turn));
         while !world.core.is_quiet(QUEUE, 0) {
             prop_assert!(!world.runs.is_empty() || !world.unwritten.is_empty(), "it is never quiet");
             world.finish(0, Outcome::Succeeded);
@@ -78,7 +42,7 @@ proptest! {
         let epoch = Epoch(2);
         world.feed([Input::Assigned { source: QUEUE, partition: 0, epoch, progress, ended: vec![], parked }]);
         for offset in watermark..arrived {
-            let mut envelope = envelope(offset, keys[&offset]);
+            let mut envelope = envelope(offset, world.keys[offset as usize]);
             envelope.epoch = epoch;
             world.feed([Input::Arrived { envelope, broker: BROKER }]);
         }
@@ -89,18 +53,8 @@ proptest! {
         ended.dedup();
         prop_assert_eq!(ended.len(), world.ended.len(), "a delivery ended twice");
         prop_assert_eq!(ended.len() as u64, arrived * orders.len() as u64, "one was lost");
-        for (trigger, order) in orders.iter().enumerate() {
-            let mut last: HashMap<Option<u8>, u64> = HashMap::new();
-            for (_, offset) in world.ended.iter().filter(|(t, _)| *t as usize == trigger) {
-                let lane = match order {
-                    Order::Ordered => Some(0),
-                    Order::Key => keys[offset],
-                    Order::Unordered => None,
-                };
-                if lane.is_some() {
-                    prop_assert!(last.insert(lane, *offset).is_none_or(|before| before < *offset));
-                }
-            }
+        for (trigger, order) in (0..).zip(orders) {
+            world.assert_in_order(trigger, order, 0);
         }
     }
 }

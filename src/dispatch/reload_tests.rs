@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::core_tests::*;
+use super::turn_tests::{Turn, order, turn};
 use super::*;
 use crate::trigger::{Filter, Routes};
 
@@ -245,11 +246,7 @@ fn a_worker_that_stops_fetches_nothing_for_what_is_gone() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Arrive(Option<u8>),
-    Finish(usize, Outcome),
-    Write,
-    Read,
-    PassTime,
+    Turn(Turn),
     Evict,
     /// The triggers that there are, by their bits, and what they say.
     Reload(u32, Vec<Policy>),
@@ -259,12 +256,11 @@ const TRIGGERS: u32 = 4;
 const RETRIES: u32 = 2;
 
 fn any_policy() -> impl Strategy<Value = Policy> {
-    let order = prop::sample::select(vec![Order::Ordered, Order::Key, Order::Unordered]);
     let hold = prop::sample::select(vec![(0, 0), (50, 1), (50, 1000)]);
     let rate = (1u32..200).prop_map(|count| Rate { count, per: Duration::from_secs(1), burst: 2 });
     let flow = (prop::option::of(1usize..3), prop::option::of(rate));
     let flow = flow.prop_map(|(concurrency, rate)| Flow { concurrency, rate, budget: false });
-    (order, hold, prop::option::of(1u32..4), flow).prop_map(|(order, (time, deliveries), trip, flow)| {
+    (order(), hold, prop::option::of(1u32..4), flow).prop_map(|(order, (time, deliveries), trip, flow)| {
         Policy {
             flow,
             hold: Hold { time: Duration::from_millis(time), deliveries },
@@ -275,14 +271,9 @@ fn any_policy() -> impl Strategy<Value = Policy> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let outcome = prop::sample::select(Outcome::ALL);
     let policies = prop::collection::vec(any_policy(), TRIGGERS as usize);
     prop_oneof![
-        4 => prop::option::of(0u8..3).prop_map(Step::Arrive),
-        4 => (any::<usize>(), outcome).prop_map(|(pick, outcome)| Step::Finish(pick, outcome)),
-        2 => Just(Step::Write),
-        2 => Just(Step::Read),
-        2 => Just(Step::PassTime),
+        14 => turn().prop_map(Step::Turn),
         1 => Just(Step::Evict),
         1 => (0..1u32 << TRIGGERS, policies).prop_map(|(mask, policies)| Step::Reload(mask, policies)),
     ]
@@ -305,19 +296,15 @@ proptest! {
         let mut gone: HashMap<u32, u64> = HashMap::new();
         let mut reordered: HashMap<u32, u64> = HashMap::new();
         let mut policies: BTreeMap<u32, Policy> = (0..).zip(first).collect();
-        let mut keys = HashMap::new();
         for step in steps {
             match step {
-                Step::Arrive(_) if !world.core.has_room() => {}
-                Step::Arrive(key) => {
-                    keys.insert(world.arrived, key);
-                    routed.insert(world.arrived, policies.keys().copied().collect());
-                    world.arrive(key);
+                Step::Turn(Turn::Arrive(_)) if !world.core.has_room() => {}
+                Step::Turn(turn) => {
+                    if matches!(turn, Turn::Arrive(_)) {
+                        routed.insert(world.arrived, policies.keys().copied().collect());
+                    }
+                    world.take(&turn);
                 }
-                Step::Finish(pick, outcome) => world.finish(pick, outcome),
-                Step::Write => world.write(),
-                Step::Read => world.read(),
-                Step::PassTime => world.pass_time(),
                 Step::Evict => {
                     world.feed([Input::Evicted { source: QUEUE, partition: 0, below: world.arrived }]);
                 }
@@ -360,17 +347,7 @@ proptest! {
         }
         for (&trigger, policy) in &policies {
             let since = gone.get(&trigger).max(reordered.get(&trigger)).copied().unwrap_or_default();
-            let mut last: HashMap<Option<u8>, u64> = HashMap::new();
-            for (_, offset) in world.ended.iter().filter(|(t, o)| *t == trigger && *o >= since) {
-                let lane = match policy.order {
-                    Order::Ordered => Some(0),
-                    Order::Key => keys[offset],
-                    Order::Unordered => None,
-                };
-                if lane.is_some() {
-                    prop_assert!(last.insert(lane, *offset).is_none_or(|before| before < *offset));
-                }
-            }
+            world.assert_in_order(trigger, policy.order, since);
         }
     }
 }
