@@ -15,6 +15,8 @@ mod detour;
 mod dlq;
 #[path = "kafka_scenarios/down.rs"]
 mod down;
+#[path = "kafka_scenarios/forgotten.rs"]
+mod forgotten;
 mod kafka;
 #[path = "kafka_scenarios/letters.rs"]
 mod letters;

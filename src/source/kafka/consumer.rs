@@ -215,6 +215,8 @@ impl Consumer {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
                 tracing::warn!(source = %name, %error, "a topic is not there: waiting for it");
             }
+            // The client has said so by itself, and says it again with each attempt to connect.
+            _ if kafka::is_of_a_connection(error) => tracing::debug!(source = %name, %error, "Kafka"),
             _ => tracing::warn!(source = %name, %error, "Kafka"),
         }
     }
