@@ -347,10 +347,17 @@ fn a_module_that_is_replaced_answers_from_then_on_and_a_broken_one_never_does() 
     let why = &set.refused.unwrap().problems;
     assert!(why.len() == 1 && why[0].contains("function default/f"), "{why:?}");
     assert_eq!((set.reloads, answer("3").as_str()), (1, "two"));
+    let refused_for = |why: &str| {
+        set_when(&home, why, |set| {
+            set.refused.as_ref().is_some_and(|refused| refused.problems[0].contains(why))
+        });
+    };
+    // It is there and can't be read, and then it is not there: the same bytes, and another mistake.
     std::fs::remove_file(home.path().join("f.wasm")).unwrap();
-    set_when(&home, "it is missed", |set| {
-        set.refused.as_ref().is_some_and(|refused| refused.problems[0].contains("does not exist"))
-    });
+    symlink("/proc/self/mem", home.path().join("f.wasm")).unwrap();
+    refused_for("can't read the module");
+    std::fs::remove_file(home.path().join("f.wasm")).unwrap();
+    refused_for("does not exist");
     home.write("f.wasm", &guests::answering("three"));
     set_when(&home, "it is taken", |set| set.reloads == 2 && set.refused.is_none());
     assert_eq!(answer("4"), "three");

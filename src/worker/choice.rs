@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::in_force::Refused;
 use super::last_good::LastGood;
-use super::set::{Found, Problems, Set};
-use super::told::Secrets;
+use super::set::{Found, Problems, Refusal, Set};
 use super::watch::{Begun, Places};
 use crate::config::Settings;
 use crate::function::{Engine, Module};
@@ -34,7 +33,7 @@ pub struct Seen {
     fingerprint: crate::config::Fingerprint,
     is_whole: bool,
     beside: Vec<PathBuf>,
-    secrets: Secrets,
+    refusal: Refusal,
 }
 
 impl Start {
@@ -42,9 +41,9 @@ impl Start {
         let Start { found, last_good, .. } = self;
         let seen = Seen {
             fingerprint: found.fingerprint.clone(),
-            is_whole: found.is_whole,
+            is_whole: found.is_whole && !found.is_partial(),
             beside: found.beside.clone(),
-            secrets: found.secrets.clone(),
+            refusal: found.refusal(),
         };
         let digest = found.digest;
         let problems = match found.set(settings).and_then(|set| compiled(engine, settings, set)) {
@@ -76,8 +75,8 @@ impl Start {
 
 impl Choice {
     pub fn begun(self) -> Begun {
-        let Seen { fingerprint, is_whole, beside, secrets } = self.seen;
-        let refused = self.refused.map(|refused| (refused.set, secrets));
+        let Seen { fingerprint, is_whole, beside, refusal } = self.seen;
+        let refused = self.refused.map(|_| refusal);
         Begun { set: self.set, fingerprint, is_whole, beside, refused }
     }
 }

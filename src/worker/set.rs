@@ -81,6 +81,15 @@ pub type Problems = Vec<String>;
 /// So many of a set's mistakes are said, and so many warnings.
 const SAID: usize = 20;
 
+/// What does not take effect. A file may come or go between the look that judges and the one that reads: the same bytes are
+/// another refusal then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    digest: Digest,
+    secrets: Secrets,
+    mistakes: Problems,
+}
+
 /// What was found where documents are kept, whether or not it can take effect.
 pub struct Found {
     texts: Texts,
@@ -138,19 +147,28 @@ impl Found {
         self.texts.is_partial() || !self.unread.is_empty()
     }
 
+    /// What it would be refused as.
+    pub fn refusal(&self) -> Refusal {
+        Refusal { digest: self.digest, secrets: self.secrets.clone(), mistakes: self.mistakes() }
+    }
+
+    /// What can be told without compiling anything.
+    fn mistakes(&self) -> Problems {
+        match &self.loaded.config {
+            None => said(&self.loaded.diagnostics, Severity::Error),
+            Some(_) => self.unread.clone(),
+        }
+    }
+
     /// What is no mistake and still worth saying.
     pub fn warnings(&self) -> Problems {
         said(&self.loaded.diagnostics, Severity::Warning)
     }
 
     pub fn set(self, settings: &Settings) -> Result<Set, Problems> {
-        let Some(config) = self.loaded.config else {
-            return Err(said(&self.loaded.diagnostics, Severity::Error));
-        };
+        let mistakes = self.mistakes();
+        let Some(config) = self.loaded.config.filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
         let config = settled(config, settings)?;
-        if !self.unread.is_empty() {
-            return Err(self.unread);
-        }
         let Found { texts, modules, digest, secrets, .. } = self;
         let wasm = config.functions.iter().map(|function| modules[&function.module].clone()).collect();
         let surroundings = surroundings(&config, &secrets, |script| &modules[script].bytes)?;

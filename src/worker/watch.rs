@@ -10,9 +10,8 @@ use tracing::field::Empty;
 
 use super::last_good::LastGood;
 use super::reload::{Failed, Reload};
-use super::set::{Digest, Found, Set};
+use super::set::{Found, Refusal, Set};
 use super::stillness::Stillness;
-use super::told::Secrets;
 use crate::config::Fingerprint;
 use crate::telemetry::trace::doings::DOING;
 
@@ -42,8 +41,7 @@ pub struct Watch {
     stillness: Stillness,
     /// What the documents named when they were last read.
     beside: Vec<PathBuf>,
-    /// With the values of its secrets.
-    refused: Option<(Digest, Secrets)>,
+    refused: Option<Refusal>,
     settings: SettingsFile,
 }
 
@@ -116,9 +114,9 @@ impl Watch {
     fn take(&mut self, found: Found, asked: bool) {
         self.stillness = Stillness::of(found.fingerprint.clone(), !found.is_partial());
         self.beside.clone_from(&found.beside);
-        let (digest, secrets) = (found.digest, found.secrets.clone());
+        let digest = found.digest;
         let standing = self.reload.standing();
-        if digest == standing.set && secrets == self.reload.secrets {
+        if digest == standing.set && found.secrets == self.reload.secrets {
             if standing.refused.is_some() || standing.is_last_good {
                 tracing::info!(set = %digest, "the files are as what is in force");
                 self.reload.settle();
@@ -129,8 +127,8 @@ impl Watch {
             return;
         }
         // Said once; whoever asks is told again, and what failed for want of room may work now.
-        let refused = (digest, secrets);
-        if self.refused.as_ref() == Some(&refused) && !asked {
+        let refusal = found.refusal();
+        if self.refused.as_ref() == Some(&refusal) && !asked {
             return;
         }
         let warnings = found.warnings();
@@ -160,7 +158,7 @@ impl Watch {
             Err(Failed::Wrong(problems)) => {
                 doing.record("otel.status_code", "error");
                 doing.record("otel.status_description", problems.first().map_or("", String::as_str));
-                self.refused = Some(refused);
+                self.refused = Some(refusal);
                 self.reload.refuse(digest, problems);
             }
             Err(Failed::Stopping) => {}
@@ -200,7 +198,7 @@ pub struct Begun {
     pub is_whole: bool,
     pub beside: Vec<PathBuf>,
     /// What the files said, where that could not take effect.
-    pub refused: Option<(Digest, Secrets)>,
+    pub refused: Option<Refusal>,
 }
 
 /// The settings are read at the start alone.
