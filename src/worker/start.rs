@@ -284,7 +284,11 @@ impl Worker {
         let http = local(&http_listener)?;
         let admin = local(&admin_listener)?;
         let socket = console::socket(data);
-        let farewell = settings.drain_timeout.min(FAREWELL);
+        let farewell = match settings.http_mode {
+            // Whose event is still being done is answered, or he sends it again though it has been done and charged.
+            HttpMode::Direct => settings.drain_timeout,
+            HttpMode::Stored => settings.drain_timeout.min(FAREWELL),
+        };
         let intake = Server::start({
             let source = HttpSource::new(http_settings, brokers.clone(), reception);
             let limits = listener::Limits {
