@@ -82,40 +82,37 @@ impl Exporter {
 
     async fn spans(&self, metrics: &Metrics, mut stop: Stop) {
         let mut batch = Vec::new();
-        let mut wait = FIRST_WAIT;
-        loop {
-            if batch.is_empty() {
-                batch = metrics.spans.take(BATCH);
-            }
-            if batch.is_empty() {
-                match stops_within(LOOK, &mut stop).await {
-                    true => break,
-                    false => continue,
+        let mut stopping = stop.clone();
+        // What is under way at the stop is waited for: broken off and sent again, it would arrive twice.
+        let over = async {
+            stopped(&mut stopping).await;
+            sleep(FAREWELL).await;
+        };
+        let all = async {
+            let (mut wait, mut last) = (FIRST_WAIT, false);
+            loop {
+                if batch.is_empty() {
+                    batch = metrics.spans.take(BATCH);
                 }
-            }
-            let sent = tokio::select! {
-                sent = self.send(&mut batch, metrics) => sent,
-                () = stopped(&mut stop) => break,
-            };
-            if sent {
-                wait = FIRST_WAIT;
-            } else if stops_within(wait, &mut stop).await {
-                break;
-            } else {
-                wait = (wait * 2).min(LONGEST_WAIT);
-            }
-        }
-        let last = async {
-            while !batch.is_empty() || {
-                batch = metrics.spans.take(BATCH);
-                !batch.is_empty()
-            } {
-                if !self.send(&mut batch, metrics).await {
-                    break;
+                if batch.is_empty() {
+                    if last {
+                        return;
+                    }
+                    last = stops_within(LOOK, &mut stop).await;
+                } else if self.send(&mut batch, metrics).await {
+                    wait = FIRST_WAIT;
+                } else if last {
+                    return;
+                } else {
+                    last = stops_within(wait, &mut stop).await;
+                    wait = (wait * 2).min(LONGEST_WAIT);
                 }
             }
         };
-        let _ = timeout(FAREWELL, last).await;
+        tokio::select! {
+            () = all => {}
+            () = over => {}
+        }
         metrics.spans.dropped.share(batch.len() as u64);
         metrics.spans.close();
     }
