@@ -169,9 +169,10 @@ fn usage_goes_to_a_topic_by_tenant() {
     let running = Running::start(&home, &[]);
     let usage = Topic::there(&format!("{}.other", topic.name), 3);
     topic.until_done();
+    eventually("all of it is shipped", || (usage.records().len() == 50).then_some(()));
     assert_eq!(running.terminate().code, Some(0));
     let records = usage.records();
-    assert_eq!(records.len(), 50, "a stop ships what is left");
+    assert_eq!(records.len(), 50, "each once");
     let header = |record: &kafka::Seen, name: &str| String::from_utf8(record.headers[name].clone()).unwrap();
     assert!(records.iter().all(|record| record.key.as_deref() == Some(b"acme")));
     assert!(records.iter().all(|record| header(record, "ce_type") == "dev.weir.usage.invocation.v1"));

@@ -113,9 +113,9 @@ fn a_worker_says_what_it_compiles_before_it_does() {
 #[test]
 fn a_killed_build_leaves_nothing_that_hurts() {
     let home = home(&["one"]);
-    fs::copy(guests::payment(), home.path().join("one.wasm")).unwrap();
+    home.write("one.wasm", &guests::long_to_compile());
     let mut child = begin(build(&home, &[]));
-    // The guard's code is there, and the function is at its turn: it takes a second.
+    // The guard's code is there, and the function is at its turn.
     eventually("the function is being compiled", || {
         let files = files(&cache(&home));
         let locked = files.iter().any(|name| name.ends_with(".lock"));
@@ -127,6 +127,7 @@ fn a_killed_build_leaves_nothing_that_hurts() {
     let unfinished = cache(&home).join("unfinished-of-another-0123456789abcdef.so");
     fs::write(&unfinished, "being written").unwrap();
 
+    fs::copy(guests::payment(), home.path().join("one.wasm")).unwrap();
     let next = said(&build(&home, &[]).output().unwrap(), 0);
     assert_eq!(compiled(&next), ["one"], "{next}");
     assert!(unfinished.exists(), "it may be another's");

@@ -368,7 +368,9 @@ fn the_whole_way() {
     session.weir(&[&publish[..], &["o", "--count", "2", "--data", order, "--connections", "1"]].concat());
     session.weir(&[&publish[..], &["o-3", "--data", r#"{"order_id": "3"}"#]].concat());
     session.weir(&["publish", "--target", &format!("{target}/no/broker"), "--type", "x"]);
-    eventually("all are attempted", || (session.home.journal().len() == 3).then_some(()));
+    eventually("all are attempted, and one is a dead letter", || {
+        (session.home.journal().len() == 3 && session.home.dead_letters().len() == 1).then_some(())
+    });
     session.weir(&["journal"]).weir(&["journal", "--dead-letters"]).weir(&[
         "cost",
         "--by",

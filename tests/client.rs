@@ -97,7 +97,9 @@ async fn a_body_is_read_up_to_its_limit() {
     let endless = |status: &'static str| {
         move |mut stream: TcpStream| {
             request(&mut stream);
-            let _ = write!(stream, "HTTP/1.1 {status} X\r\ntransfer-encoding: chunked\r\n\r\n");
+            // As much of it at once as is read.
+            let chunks = "5\r\nhello\r\n".repeat(3);
+            let _ = write!(stream, "HTTP/1.1 {status} X\r\ntransfer-encoding: chunked\r\n\r\n{chunks}");
             while stream.write_all(b"5\r\nhello\r\n").is_ok() {}
         }
     };
@@ -130,6 +132,8 @@ async fn nobody_is_waited_for_beyond_the_deadline() {
     let bounds = Bounds { deadline: Duration::from_millis(100), ..BOUNDS };
     let silent = |mut stream: TcpStream| while request(&mut stream) {};
     assert_eq!(ask(silent, bounds).await.unwrap_err(), Failure::Deadline(bounds.deadline));
+    // Its beginning has to come by then.
+    let bounds = Bounds { deadline: Duration::from_secs(3), ..BOUNDS };
     let stuck = answering("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc");
     assert!(matches!(ask(stuck, bounds).await.unwrap().body, Body::Late(b) if b == "abc"));
     // It accepts, and says nothing about TLS.
@@ -144,7 +148,8 @@ async fn a_destination_is_denied_by_its_address_however_it_is_named() {
     let (address, visits) = server(answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
     let port = address.port();
     let deny = ["127.0.0.0/8", "::1", "fe80::/10"].map(|text| text.parse().unwrap()).to_vec();
-    let client = client(Reach { deny, ..Reach::everywhere() });
+    let client =
+        Client::new(Limits::default(), Arc::new(Reach { deny, ..Reach::everywhere() }), &Trust::system());
     for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "[fe80::1]"]
     {
         let failure = get(&client, &format!("http://{host}:{port}/"), BOUNDS).await.unwrap_err();

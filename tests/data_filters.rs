@@ -27,7 +27,7 @@ spec: {module: endless.wasm}
 fn what_a_data_filter_refuses_settles_while_the_only_instance_is_taken() {
     let home = Home::new(DOCUMENTS);
     home.write("endless.wasm", &guests::endless());
-    let worker = Running::start(&home, &["--executors", "1"]);
+    let worker = Running::start(&home, &["--executors", "1", "--set", "function.timeout=1h"]);
     let order = |id: &str, data: &str| worker.publish("order.created", id, &[], data);
     order("taker", r#"{"amount": 2000, "test": false}"#);
     eventually("the only instance is taken", || {

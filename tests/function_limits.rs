@@ -97,7 +97,7 @@ fn fuel_limits_the_call_and_not_the_start() {
                 (local.set $n (i32.add (local.get $n) (i32.const 1)))
                 (br_if $more (i32.lt_u (local.get $n) (i32.const 5000000)))))"#,
     );
-    let mut pool = pool(&busy, Limits { fuel: Some(100), ..SHORT });
+    let mut pool = pool(&busy, Limits { fuel: Some(100), timeout: Duration::from_secs(600), ..SHORT });
     let called = pool.call(ONLY, b"x");
     assert_eq!(called.result, Ok(&b""[..]));
     assert!(called.fuel <= 100, "{}", called.fuel);

@@ -27,7 +27,7 @@ const OPTIONS: [&str; 6] =
 
 /// `KAFKA_STORM_SESSION`: the longer, the busier the machine may be; whoever is not heard of for so long is as good as killed.
 fn start(home: &Home) -> Running {
-    let session = format!("kafka.session-timeout={}s", of_environment("KAFKA_STORM_SESSION", 6));
+    let session = format!("kafka.session-timeout={}s", of_environment("KAFKA_STORM_SESSION", 12));
     Running::start(home, &[&OPTIONS[..], &["--set", &session]].concat())
 }
 
@@ -64,18 +64,20 @@ impl Commits {
     }
 }
 
-/// A kill, of a worker or of the broker: what was committed by then, and how many deliveries the subscriber had seen.
+/// A kill, of a worker or of the broker: what was committed before it, and how many deliveries the subscriber had seen.
 struct Kill {
     commits: Commits,
     seen: usize,
-    /// What was delivered up to here may not have been committed: workers notice late that their group is not what it was.
+    /// What was delivered up to here may not have been committed: what a worker had sent is read later by the subscriber,
+    /// and workers notice late that their group is not what it was.
     until: usize,
 }
 
 impl Kill {
+    /// Just before it: others may repeat what it leaves as soon as it has come.
     fn of(topic: &Topic, server: &Server) -> Kill {
         let (seen, commits) = (server.count(PATH), Commits::of(topic));
-        Kill { commits, seen, until: server.count(PATH) }
+        Kill { commits, seen, until: usize::MAX }
     }
 }
 
@@ -105,7 +107,7 @@ fn nothing_is_lost_in_a_storm_and_repeats_are_what_a_kill_leaves() {
     let mut running: Vec<Option<Running>> = homes.iter().map(|home| Some(start(home))).collect();
     let mut places = BTreeMap::new();
     let mut ends = [0_u64; PARTITIONS as usize];
-    let (mut kills, mut stopped): (Vec<Kill>, Option<usize>) = (Vec::new(), None);
+    let mut kills: Vec<Kill> = Vec::new();
     for turn in 0..turns {
         for n in turn * events / turns..(turn + 1) * events / turns {
             let key = dice.below(60);
@@ -119,15 +121,13 @@ fn nothing_is_lost_in_a_storm_and_repeats_are_what_a_kill_leaves() {
             let most = (turn + 1) * events / turns;
             (server.count(PATH) as u64 > most / 2).then_some(())
         });
-        // A broker that was stopped a turn ago has its group again.
-        if let Some(of) = stopped.take() {
-            kills[of].until = server.count(PATH);
-        }
+        // The group goes on after what was killed a turn ago.
+        let delivered = server.count(PATH);
+        kills.iter_mut().for_each(|kill| kill.until = kill.until.min(delivered));
         if turn % 4 == 2 {
             println!("turn {turn}: the broker is stopped and started");
             // The group may come to nothing with it, and then what was not committed is done again: as soon as the broker is
             // back, so this is asked before.
-            stopped = Some(kills.len());
             kills.push(Kill::of(&topic, &server));
             brokers::restart_kafka();
         }
@@ -137,8 +137,8 @@ fn nothing_is_lost_in_a_storm_and_repeats_are_what_a_kill_leaves() {
         match (running[which].take(), what) {
             (None, _) => running[which] = Some(start(&homes[which])),
             (Some(worker), 0 | 1) => {
-                worker.kill();
                 kills.push(Kill::of(&topic, &server));
+                worker.kill();
                 if what == 0 {
                     running[which] = Some(start(&homes[which]));
                 }
@@ -163,9 +163,6 @@ fn nothing_is_lost_in_a_storm_and_repeats_are_what_a_kill_leaves() {
         assert_eq!(worker.terminate().code, Some(0));
     }
 
-    if let Some(of) = stopped {
-        kills[of].until = server.count(PATH);
-    }
     let mut audited: BTreeMap<String, usize> = BTreeMap::new();
     for home in &homes {
         home.succeeded("default/audit").into_iter().for_each(|(id, n)| *audited.entry(id).or_default() += n);

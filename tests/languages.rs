@@ -140,7 +140,7 @@ fn script(text: &str) -> Option<Result<Pool, String>> {
         BTreeMap::from([("script".to_owned(), text.to_owned()), ("limit".to_owned(), "5".to_owned())]);
     let surroundings = Surroundings { config, ..Surroundings::of("f") };
     let (engine, path) = (guests::engine(), built("javascript")?);
-    let limits = Limits { fuel: Some(FUEL), timeout: Duration::from_secs(5), ..Limits::default() };
+    let limits = Limits { fuel: Some(FUEL), timeout: Duration::from_secs(600), ..Limits::default() };
     let loaded = Module::load_in(&engine, "f", &path, limits, surroundings);
     Some(loaded.map(|module| Pool::new(&engine, [module])).map_err(|error| error.to_string()))
 }

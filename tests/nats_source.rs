@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use nats::Stream;
 use server::Server;
+use worker::home::lines;
 use worker::{Home, Running, eventually, guests};
 
 /// One of them stops the server that all of them use.
@@ -101,7 +102,7 @@ fn what_became_a_dead_letter_is_terminated_and_counts_no_more() {
     let _alone = alone();
     let (stream, server) = (Stream::new(), Server::start());
     let mut terms = stream.listen_for_terms();
-    let later = called(&server, "later", "/ill", "{retry: 9, backoffDelay: PT0.5S, backoffPolicy: linear}");
+    let later = called(&server, "later", "/ill", "{retry: 90, backoffDelay: PT0.5S, backoffPolicy: linear}");
     let home = Home::new(&stream.documents(&format!(
         "---\napiVersion: weir.dev/v1alpha1\nkind: Function\nmetadata: {{name: trap}}\nspec: {{module: trap.wasm}}\n\
          ---\napiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {{name: trap}}\nspec:\n  broker: default\n  \
@@ -123,12 +124,10 @@ fn what_became_a_dead_letter_is_terminated_and_counts_no_more() {
         "and not those that are done or parked"
     );
     assert_eq!(home.dead_letters().len(), 6);
-    let parked = stream.lag_of_parking().unwrap();
-    assert_eq!(
-        (stream.lag().unwrap().sum(), parked.sum()),
-        (0, 1),
-        "KEDA sees what waits where it is parked"
-    );
+    // Tried again in vain, it is parked anew before the one from before is answered for.
+    eventually("KEDA sees what waits where it is parked", || {
+        (stream.lag()?.sum() == 0 && stream.lag_of_parking()?.sum() == 1).then_some(())
+    });
     server.open_gate();
     eventually("nothing is parked", || stream.lag_of_parking().filter(|lag| lag.sum() == 0));
     assert_eq!(running.terminate().code, Some(0));
@@ -139,7 +138,12 @@ fn what_became_a_dead_letter_is_terminated_and_counts_no_more() {
 fn workers_share_a_durable_and_come_and_go_and_nothing_is_repeated() {
     let _alone = alone();
     let stream = Stream::new();
-    let homes: Vec<Home> = (0..3).map(|_| stream.home("")).collect();
+    let home = || {
+        let home = stream.home("");
+        home.write("documents.yaml", nats::patient(&stream.documents(nats::AUDIT)).as_bytes());
+        home
+    };
+    let homes: Vec<Home> = (0..3).map(|_| home()).collect();
     stream.publish_all(0..600);
     let first = Running::start(&homes[0], &[]);
     stream.publish_all(600..1200);
@@ -148,8 +152,10 @@ fn workers_share_a_durable_and_come_and_go_and_nothing_is_repeated() {
     // Whoever asks first is given what there is.
     let mut events = 1800;
     eventually("the second has some", || {
-        stream.publish_all(events..events + 100);
-        events += 100;
+        if stream.lag().is_some_and(|lag| lag.sum() < 200) {
+            stream.publish_all(events..events + 100);
+            events += 100;
+        }
         (!homes[1].succeeded("default/audit").is_empty()).then_some(())
     });
     assert_eq!(first.terminate().code, Some(0));
@@ -194,12 +200,12 @@ fn what_a_killed_worker_had_is_done_by_another() {
 fn what_takes_long_is_not_handed_out_again() {
     let _alone = alone();
     let (stream, server) = (Stream::new(), Server::start());
-    let home = Home::new(&stream.documents(&called(&server, "slow", "/nap/8000", "{retry: 3}")));
+    let home = Home::new(&stream.documents(&called(&server, "slow", "/nap/8000/8500", "{retry: 3}")));
     stream.publish_all(0..5);
     let running = Running::start(&home, &[]);
     stream.until_done();
     assert_eq!(running.terminate().code, Some(0));
-    assert_eq!(server.got("/nap/8000").len(), 5);
+    assert_eq!(server.got("/nap/8000/8500").len(), 5);
     once_each(&home.succeeded("default/slow"), 5);
 }
 
@@ -237,7 +243,7 @@ fn a_stop_leaves_what_has_not_begun_to_the_next_worker() {
     let (stream, server) = (Stream::new(), Server::start());
     let home = Home::new(&stream.documents(&called(&server, "nap", "/nap/200", "{retry: 3}")));
     stream.publish_all(0..EVENTS);
-    let options = ["--set", "deliver.max-in-flight-per-trigger=40"];
+    let options = ["--set", "deliver.max-in-flight-per-trigger=10"];
     for more in [100, 200] {
         let running = Running::start(&home, &options);
         let before = server.got("/nap/200").len();
@@ -329,8 +335,9 @@ fn a_durable_that_would_break_a_guarantee_is_refused_by_its_setting() {
     let home = stream.home("");
     let running = Running::start(&home, &[]);
     let why = eventually("it says what is wrong", || {
-        let line = running.said("NATS can't be consumed just now: trying again")?;
-        line["why"].as_str().map(str::to_owned)
+        let why =
+            lines(&running.log()).into_iter().filter_map(|line| line["why"].as_str().map(str::to_owned));
+        why.into_iter().find(|why| why.contains("would break"))
     });
     for part in ["max_deliver is set", "set it to -1", "mem_storage", "subjects"] {
         assert!(why.contains(part), "{why}");

@@ -33,6 +33,11 @@ impl Topic {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let made = runtime.block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap();
         assert!(made.iter().all(Result::is_ok), "{made:?}");
+        // A broker that has made it may not know of it yet.
+        worker::eventually("it is there", || {
+            let metadata = admin.inner().fetch_metadata(Some(&name), PATIENCE).unwrap();
+            (metadata.topics()[0].partitions().len() == partitions as usize).then_some(())
+        });
         Topic { address, name, producer: config.create().unwrap() }
     }
 

@@ -195,10 +195,12 @@ fn what_a_function_is_told_changes_while_it_runs() {
     keep_secret(&home, &reply("three"));
     comes_to_answer(&home, &worker, "three");
     // And one that changes is taken, though no document says anything else.
-    let before = home.status().set;
+    let before =
+        eventually("three is in force", || Some(home.status().set).filter(|set| set.refused.is_none()));
     keep_secret(&home, &reply("four"));
     comes_to_answer(&home, &worker, "four");
-    let after = home.status().set;
+    let after =
+        eventually("four is in force", || Some(home.status().set).filter(|set| set.reloads > before.reloads));
     assert_eq!((after.digest, after.reloads), (before.digest, before.reloads + 1));
     // One that goes changes nothing in what runs.
     std::fs::remove_file(home.path().join("secrets/shop/token")).unwrap();

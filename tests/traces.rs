@@ -9,7 +9,8 @@ mod receiver;
 mod server;
 mod worker;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Instant;
 
 use exposition::{Dialect, Exposition};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -91,8 +92,17 @@ fn metrics(running: &Running) -> Exposition {
 fn settled(running: &Running, events: f64) -> Exposition {
     eventually("all is settled", || {
         let now = metrics(running);
-        (now.value("weir_settled_events_total", &[]) >= events).then_some(now)
-    })
+        (now.value("weir_settled_events_total", &[]) >= events).then_some(())
+    });
+    // Some of the numbers of that page may be from before the last had settled.
+    metrics(running)
+}
+
+/// At the stop a receiver is given two seconds.
+fn until_received(receiver: &Receiver, spans: usize) {
+    eventually("its spans have come", || {
+        receiver.with(|received| (received.spans().len() == spans).then_some(()))
+    });
 }
 
 /// The only span of that name.
@@ -118,6 +128,7 @@ fn one_trace(protocol: &str) {
     running.publish("order", "o-1", &[("ce-traceparent", PARENT), ("ce-tracestate", "a=1")], "7");
     running.publish("broken", "b-1", &[], "7");
     settled(&running, 3.0);
+    until_received(&receiver, 4 + 3);
     let ended = running.terminate();
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert!(!ended.log.contains("sesame"), "{}", ended.log);
@@ -278,6 +289,7 @@ fn a_request_to_a_subscriber_carries_its_attempt() {
     running.publish("order", "o-1", &[("ce-traceparent", PARENT), ("ce-tracestate", "a=1")], "7");
     running.publish("order", "o-2", &[], "7");
     settled(&running, 2.0);
+    until_received(&receiver, 3);
     running.terminate();
     let spans = receiver.with(|received| received.spans());
     let mut attempts: Vec<_> = spans.iter().filter(|span| span.name == "attempt default/far").collect();
@@ -317,6 +329,7 @@ fn an_unsampled_parent_and_a_ratio_of_nothing_leave_no_span() {
     // Its publisher traces this one.
     running.publish("order", "this", &[("ce-traceparent", PARENT)], "7");
     settled(&running, 44.0);
+    until_received(&receiver, 4);
     running.terminate();
     let spans = receiver.with(|received| received.spans());
     let mut of: Vec<_> = spans.iter().map(|span| said(span, "weir.trigger")).collect();
@@ -409,12 +422,10 @@ fn numbers(
 fn a_receiver_that_is_gone_costs_a_count() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent_address = silent.local_addr().unwrap();
-    let gone = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
+    // Where nobody may listen but who is root, and nobody does.
+    let gone = SocketAddr::from(([127, 0, 0, 1], 1));
     for address in [gone, silent_address] {
-        let home = home();
+        let (home, begun) = (home(), Instant::now());
         let running = start(
             &home,
             &format!("http://{address}"),
@@ -435,7 +446,9 @@ fn a_receiver_that_is_gone_costs_a_count() {
         let ended = running.terminate();
         assert_eq!(ended.code, Some(0), "{}", ended.log);
         let lines = ended.log.matches("telemetry can't be exported").count();
-        assert!(lines <= 20, "{lines} lines");
+        // One a second of each kind.
+        let most = 20 + 2 * begun.elapsed().as_secs() as usize;
+        assert!(lines <= most, "{lines} lines");
         assert!(ended.said("stopped: all that was in flight has settled").is_some(), "{}", ended.log);
     }
 }

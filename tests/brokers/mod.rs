@@ -2,10 +2,11 @@
 
 #![allow(dead_code)] // Not every suite uses every broker.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 /// "127.0.0.1:40001", of a Kafka that answers.
 pub(crate) fn kafka() -> String {
@@ -23,6 +24,20 @@ pub(crate) fn nats() -> String {
 pub(crate) fn restart_kafka() {
     script("stop", "kafka");
     assert_eq!(up("kafka"), kafka(), "it listens where it did");
+}
+
+/// Kafka stands still for as long as this is there.
+#[must_use]
+pub(crate) fn freeze_kafka() -> impl Drop {
+    struct Frozen;
+    impl Drop for Frozen {
+        fn drop(&mut self) {
+            script("thaw", "kafka");
+        }
+    }
+    kafka();
+    script("freeze", "kafka");
+    Frozen
 }
 
 /// The same of NATS.
@@ -93,8 +108,15 @@ impl Drop for Own {
     }
 }
 
+/// Of those that the system gives to nobody, as scripts/brokers takes them: what listens there begins seconds later.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap();
+    let seed = std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
+    let mut ports = (0..12_000).map(|n| 20_000 + (seed.wrapping_add(n * 7) % 12_000) as u16);
+    ports
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok() && given.insert(*port))
+        .expect("there is a free port")
 }
 
 fn script(command: &str, broker: &str) -> String {

@@ -2,11 +2,12 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
+use crate::alone;
 use crate::worker::{Home, Running, eventually, guests};
-use crate::{alone, made};
 
 /// `weir` as the compiler of a module, within limits of a shell.
 fn compiled(limits: &str, wasm: &[u8]) -> (ExitStatus, bool) {
@@ -29,7 +30,7 @@ fn the_compiler_takes_no_more_than_it_may() {
     assert!(ended.success() && is_there);
     let (ended, is_there) = compiled("true", b"\0asm");
     assert!(ended.code() == Some(1) && !is_there);
-    let (ended, is_there) = compiled("ulimit -S -t 1", &made::long_to_compile());
+    let (ended, is_there) = compiled("ulimit -S -t 1", &guests::long_to_compile());
     assert_eq!((ended.signal(), is_there), (Some(libc::SIGXCPU), false));
 }
 
@@ -76,9 +77,13 @@ fn a_module_that_the_compiler_can_t_cope_with_is_refused_and_the_worker_goes_on(
     let pid = Pid::from_raw(worker.id().cast_signed());
     let limit = Rlimit { current: Some(5), maximum: getrlimit(Resource::Cpu).maximum };
     prlimit(pid, Resource::Cpu, limit).unwrap();
-    home.write("bomb.wasm", &made::long_to_compile());
+    home.write("bomb.wasm", &guests::long_to_compile());
     home.write("documents.yaml", (document("neighbour") + &document("bomb")).as_bytes());
-    let set = eventually("it is refused", || Some(home.status().set).filter(|set| set.refused.is_some()));
+    let set = eventually("it is refused", || {
+        // Answering takes of the worker's own five seconds.
+        std::thread::sleep(Duration::from_millis(100));
+        Some(home.status().set).filter(|set| set.refused.is_some())
+    });
     let problem = &set.refused.unwrap().problems[0];
     assert!(
         problem.contains("function default/bomb") && problem.ends_with("it takes the compiler more than 5 s"),

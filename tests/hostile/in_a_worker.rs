@@ -38,9 +38,13 @@ fn a_worker_runs_all_of_them_and_does_what_it_did() {
         worker.publish(guest.name, guest.name, &[], "1");
         worker.publish("neighbour", &format!("after-{}", guest.name), &[], "1");
     }
-    eventually("all is done", || (home.status().events_in_flight == 0).then_some(()));
-    let entries: BTreeMap<String, _> =
-        home.journal().into_iter().map(|entry| (entry.event_id.clone(), entry)).collect();
+    // Before the last has come nothing is in flight, either.
+    let entries = eventually("all is done", || {
+        let is_idle = home.status().events_in_flight == 0;
+        let entries: BTreeMap<String, _> =
+            home.journal().into_iter().map(|entry| (entry.event_id.clone(), entry)).collect();
+        (is_idle && entries.len() == 2 * all.len()).then_some(entries)
+    });
     for guest in all {
         let entry = &entries[guest.name];
         let ended = (entry.outcome.as_str(), entry.reason.as_str(), entry.replies.len());

@@ -138,12 +138,6 @@ pub(crate) fn exports_of_the_host() -> Vec<u8> {
     module("(i64.const 0)", &exports)
 }
 
-/// Every operation depends on the one before: the compiler takes minutes.
-pub(crate) fn long_to_compile() -> Vec<u8> {
-    let chain = "local.get $len i32.mul i32.const 5 i32.xor ".repeat(30_000);
-    module(&format!("local.get $len {chain} i64.extend_i32_u"), "")
-}
-
 // ---- answers ---------------------------------------------------------------------------------------------------------
 
 fn reply(more: &str) -> Vec<u8> {

@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use super::worker::eventually;
+
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 pub(super) const RESET: u8 = 3;
@@ -31,17 +33,22 @@ pub(super) struct Frames {
 impl Frames {
     /// Says the preface and these settings: (4, 0) never opens a window.
     pub(super) fn open(address: SocketAddr, settings: &[(u16, u32)]) -> Frames {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.write_all(PREFACE).unwrap();
+        // One that has stood still for longer than a beginning may take is cut off.
+        eventually("it has begun", || Frames::begin(address, settings).ok())
+    }
+
+    fn begin(address: SocketAddr, settings: &[(u16, u32)]) -> Result<Frames> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.write_all(PREFACE)?;
         let mut frames = Frames { stream };
         let payload: Vec<u8> = settings
             .iter()
             .flat_map(|(name, value)| [&name.to_be_bytes()[..], &value.to_be_bytes()].concat())
             .collect();
-        frames.send(SETTINGS, 0, 0, &payload).unwrap();
-        frames
+        frames.send(SETTINGS, 0, 0, &payload)?;
+        Ok(frames)
     }
 
     pub(super) fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Result<()> {

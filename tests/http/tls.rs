@@ -120,7 +120,8 @@ fn a_certificate_changes_and_no_connection_is_dropped() {
     let authority = Authority::new();
     let (first, second) = (authority.signs("localhost"), authority.signs("localhost"));
     mount(&folder, 1, &first);
-    let running = start(&home, &SETTINGS);
+    // What is idle meanwhile may be for long.
+    let running = start(&home, &[SETTINGS[0], SETTINGS[1], "http.header-timeout=10m"]);
     let mut open = shake(&running, &authority, None, &[]).unwrap();
     assert_eq!(send(&mut open, "1").unwrap(), "202");
     let before = served(&open);

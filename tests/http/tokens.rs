@@ -80,17 +80,17 @@ fn a_token_that_changes_is_taken_and_the_one_before_is_not() {
         let authorization = format!("Bearer {token}");
         post(&running, &[STRUCTURED, ("authorization", &authorization)], event(id)).status
     };
-    assert_eq!((status("first", "1"), status("second", "no")), (202, 401));
+    assert_eq!((status("first", "1"), status("another", "no")), (202, 401));
     std::fs::remove_file(home.path().join("secrets/http/shop")).unwrap();
     let line =
         eventually("it is missed", || running.said("a token can't be read: those that there are go on"));
     assert!(line["reason"].as_str().unwrap().contains("http/shop"), "{line}");
     assert_eq!(status("first", "2"), 202);
-    home.secret("http/shop", "second");
-    eventually("it is read", || (status("second", "3") == 202).then_some(()));
+    home.secret("http/shop", "another");
+    eventually("it is read", || (status("another", "3") == 202).then_some(()));
     assert_eq!(status("first", "no"), 401);
     ran(&home, "default/shop", &["1", "2", "3"]);
-    assert!(!running.terminate().log.contains("second"));
+    assert!(!running.terminate().log.contains("another"));
 }
 
 /// Without authentication nobody has looked, and nothing is changed.

@@ -78,8 +78,14 @@ impl Topic {
     pub fn create_with(&self, config: &[(&str, &str)]) {
         let new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
         let new = config.iter().fold(new, |new, (name, value)| new.set(name, value));
-        let made = block_on(self.admin().create_topics([&new], &AdminOptions::new())).unwrap();
+        let admin = self.admin();
+        let made = block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap();
         assert!(made.iter().all(Result::is_ok), "{made:?}");
+        // A broker that has made it may not know of it yet.
+        eventually("it is there", || {
+            let metadata = admin.inner().fetch_metadata(Some(&self.name), patience()).unwrap();
+            (metadata.topics()[0].partitions().len() == self.partitions as usize).then_some(())
+        });
     }
 
     pub fn delete(&self) {

@@ -112,31 +112,28 @@ fn a_source_whose_first_events_meet_no_trigger_says_so_with_their_types() {
     });
     assert!(said.contains("order.created, order.paid") && said.contains("default/orders"), "{said}");
     topic.until_done();
-    let mut admin = crate::worker::Connection::open(running.admin()).unwrap();
-    let metrics = admin.request("GET", "/metrics", &[], b"").unwrap().text();
-    let of = |name: &str, more: &str| {
+    let metrics =
+        || crate::worker::Connection::open(running.admin()).unwrap().get("/metrics").unwrap().text();
+    let of = |metrics: &str, name: &str, more: &str| {
         let labels = format!("source=\"default/orders\",partition=\"{}/0\"{more}", topic.name);
         let line = metrics.lines().find(|line| line.starts_with(name) && line.contains(&labels));
-        line.unwrap_or_else(|| panic!("{name}: {metrics}"))
-            .rsplit_once(' ')
-            .unwrap()
-            .1
-            .parse::<f64>()
-            .unwrap()
+        let line = line.unwrap_or_else(|| panic!("{name}: {metrics}"));
+        line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()
     };
+    // The commit's answer is heard a little later.
+    let text = eventually("what is committed is told", || {
+        let text = metrics();
+        let there =
+            format!("weir_committed_offset{{source=\"default/orders\",partition=\"{}/0\"}}", topic.name);
+        text.contains(&format!("{there} 600")).then_some(text)
+    });
     assert_eq!(
-        [of("weir_watermark", ""), of("weir_lag_events", ""), of("weir_oldest_event_age_seconds", "")],
+        ["weir_watermark", "weir_lag_events", "weir_oldest_event_age_seconds"]
+            .map(|name| of(&text, name, "")),
         [600.0, 0.0, 0.0]
     );
-    assert!(of("weir_commits_total", ",result=\"acknowledged\"") >= 1.0);
-    assert_eq!(of("weir_commits_total", ",result=\"failed\""), 0.0);
-    eventually("the commit's answer is heard", || {
-        let mut admin = crate::worker::Connection::open(running.admin()).unwrap();
-        let metrics = admin.request("GET", "/metrics", &[], b"").unwrap().text();
-        let there =
-            format!("weir_committed_offset{{source=\"default/orders\",partition=\"{}/0\"}} 600", topic.name);
-        metrics.contains(&there).then_some(())
-    });
+    assert!(of(&text, "weir_commits_total", ",result=\"acknowledged\"") >= 1.0);
+    assert_eq!(of(&text, "weir_commits_total", ",result=\"failed\""), 0.0);
     assert_eq!(running.terminate().code, Some(0));
 }
 

@@ -5,11 +5,12 @@
 pub mod keys;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_nats::jetstream::consumer::{Info, PullConsumer, pull};
 use async_nats::jetstream::stream::{self, DiscardPolicy, StorageType, Stream as Found, SubjectTransform};
 use async_nats::jetstream::{self, Context};
-use async_nats::{ConnectOptions, HeaderMap, Subscriber};
+use async_nats::{Client, ConnectOptions, HeaderMap, Subscriber};
 use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 
@@ -37,6 +38,24 @@ pub const AUDIT: &str = "---\napiVersion: weir.dev/v1alpha1\nkind: Function\nmet
      ---\napiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {name: audit}\nspec:\n  broker: default\n  \
      subscriber: {ref: {apiVersion: weir.dev/v1alpha1, kind: Function, name: audit}}\n";
 
+/// With a source whose worker may stand still for seconds and keeps what it has.
+pub fn patient(documents: &str) -> String {
+    documents.replace("ackWait: PT3S", "ackWait: PT15S")
+}
+
+/// A server that stands still for some seconds, or has just been started, fails no test.
+async fn connected(login: ConnectOptions, address: &str) -> Client {
+    const LONG: Duration = Duration::from_secs(30);
+    let login = login.request_timeout(Some(LONG)).connection_timeout(LONG);
+    login.reconnect_delay_callback(|_| Duration::from_millis(100)).connect(address).await.unwrap()
+}
+
+async fn context(login: ConnectOptions, address: &str) -> Context {
+    let mut context = jetstream::new(connected(login, address).await);
+    context.set_timeout(Duration::from_secs(30));
+    context
+}
+
 impl Stream {
     /// New, and empty.
     pub fn new() -> Stream {
@@ -47,7 +66,7 @@ impl Stream {
     pub fn at(address: &str, login: ConnectOptions) -> Stream {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let context = runtime.block_on(async { jetstream::new(login.connect(address).await.unwrap()) });
+        let context = runtime.block_on(context(login, address));
         let stream =
             Stream { address: address.to_owned(), name: brokers::unique("ORDERS"), runtime, context };
         stream.create();
@@ -73,8 +92,7 @@ impl Stream {
         let address = brokers::nats();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let context =
-            runtime.block_on(async { jetstream::new(async_nats::connect(&address).await.unwrap()) });
+        let context = runtime.block_on(context(ConnectOptions::new(), &address));
         let stream = Stream { address, name: brokers::unique("ORDERS"), runtime, context };
         stream.create_partitioned(partitions);
         stream
@@ -204,20 +222,25 @@ impl Stream {
     pub fn listen_for_terms(&self) -> Subscriber {
         let subject = format!("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.{}.{DURABLE}", self.name);
         self.runtime.block_on(async {
-            let client = async_nats::connect(&self.address).await.unwrap();
+            let client = connected(ConnectOptions::new(), &self.address).await;
             let subscriber = client.subscribe(subject).await.unwrap();
             client.flush().await.unwrap();
             subscriber
         })
     }
 
-    /// The sequences of the next so many.
+    /// The next so many sequences: of one that was answered twice it may be said twice.
     pub fn terms(&self, subscriber: &mut Subscriber, count: usize) -> BTreeSet<u64> {
-        let said = subscriber.take(count).map(|message| {
-            let advisory: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
-            advisory["stream_seq"].as_u64().unwrap()
-        });
-        let heard = async { tokio::time::timeout(patience(), said.collect()).await };
+        let said = async {
+            let mut sequences = BTreeSet::new();
+            while sequences.len() < count {
+                let message = subscriber.next().await.unwrap();
+                let advisory: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
+                sequences.insert(advisory["stream_seq"].as_u64().unwrap());
+            }
+            sequences
+        };
+        let heard = async { tokio::time::timeout(patience(), said).await };
         self.runtime.block_on(heard).expect("it says so")
     }
 

@@ -5,7 +5,7 @@ use crate::nats::Stream;
 use crate::nats::keys::{events, in_order};
 use crate::server::Server;
 use crate::worker::{Running, eventually};
-use crate::{OPTIONS, PARTITIONS, alone, homes, ids, until_done};
+use crate::{OPTIONS, PARTITIONS, alone, homes, ids, patient_homes, until_done};
 
 #[test]
 fn what_a_worker_had_that_fell_comes_first_though_its_pin_is_another_s_at_once() {
@@ -32,7 +32,7 @@ fn what_a_worker_still_has_under_way_is_waited_for_by_the_next() {
     const KEYS: usize = 24;
     let _alone = alone();
     let (stream, server) = (Stream::partitioned(PARTITIONS), Server::start());
-    let homes = homes(&stream, 2, &server, "/gate", "{retry: 3}");
+    let homes = patient_homes(&stream, 2, &server, "/gate");
     let first = Running::start(&homes[0], &OPTIONS);
     stream.publish_keyed(&events(0..KEYS, KEYS));
     eventually("one of each key is under way", || (server.waiting() == KEYS).then_some(()));

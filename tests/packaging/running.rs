@@ -118,9 +118,13 @@ fn those_that_need_kafka_run_as_in_their_pods() {
             continue;
         }
         worker.stop();
+        let before = volumes.succeeded() as u64;
         // Its claim has what was not done; the replies come round and meet nobody.
         let worker = volumes.start(&overlay);
-        eventually("all is done", || (worker.metric("weir_lag_events", &[]) == 0).then_some(()));
+        eventually("all is done", || {
+            let all = before + worker.metric("weir_attempts_total", &["succeeded"]);
+            (all >= EVENTS as u64 && worker.metric("weir_lag_events", &[]) == 0).then_some(())
+        });
         worker.stop();
         assert_eq!(volumes.succeeded(), EVENTS, "{name}: each once");
     }

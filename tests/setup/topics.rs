@@ -3,7 +3,7 @@
 #![allow(dead_code)] // Each suite uses what it needs.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
@@ -36,6 +36,16 @@ impl Topics {
         let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
         let made = self.runtime.block_on(self.admin.create_topics([&new], &AdminOptions::new())).unwrap();
         assert!(made.iter().all(Result::is_ok), "{made:?}");
+        self.until_it_has(name, partitions as usize);
+    }
+
+    /// A broker that has made something may not know of it yet.
+    fn until_it_has(&self, name: &str, partitions: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.partitions(name) != Some(partitions) {
+            assert!(Instant::now() < deadline, "{name} is not there with {partitions} partitions");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub(crate) fn grow(&self, name: &str, partitions: usize) {
@@ -43,6 +53,7 @@ impl Topics {
         let grown =
             self.runtime.block_on(self.admin.create_partitions([&new], &AdminOptions::new())).unwrap();
         assert!(grown.iter().all(Result::is_ok), "{grown:?}");
+        self.until_it_has(name, partitions);
     }
 
     /// `None`: there is no such topic.

@@ -135,7 +135,7 @@ impl Storm {
 
     /// So many moments below `end`, in order.
     fn moments(&mut self, count: u64, end: u64) -> Vec<u64> {
-        let mut moments: Vec<u64> = (0..count).map(|_| self.dice.within(0..end)).collect();
+        let mut moments: Vec<u64> = (0..count).map(|_| self.dice.within(0..end.max(1))).collect();
         moments.sort_unstable();
         moments
     }

@@ -47,6 +47,12 @@ pub fn answering(ty: &str) -> Vec<u8> {
     guest(&handle, &format!(r#"(data (i32.const 16) "{}")"#, reply.replace('"', "\\\"")))
 }
 
+/// Every operation depends on the one before: the compiler takes minutes.
+pub fn long_to_compile() -> Vec<u8> {
+    let chain = "local.get 0 i32.mul i32.const 5 i32.xor ".repeat(30_000);
+    guest(&format!("local.get 0 {chain} i64.extend_i32_u"), "")
+}
+
 /// A module with the exports of ABI 1; its input is at 1,024, `(local.get 0)` bytes of it.
 pub fn guest(handle: &str, more: &str) -> Vec<u8> {
     let text = format!(

@@ -9,6 +9,8 @@ use serde_json::Value;
 use weir::worker::console::{self, Ask, StatusAnswer};
 use weir::worker::query::{CostAnswer, DeadLetterLine, EntryLine};
 
+use super::running::eventually;
+
 #[derive(Debug)]
 pub struct Home {
     directory: tempfile::TempDir,
@@ -83,7 +85,10 @@ impl Home {
 
     /// What a running worker says of itself.
     pub fn status(&self) -> StatusAnswer {
-        let text = console::ask(&self.data(), Ask::Status).unwrap().expect("a worker runs").unwrap();
+        // Who is too busy to answer in five seconds says so.
+        let text = eventually("it says how it is", || {
+            console::ask(&self.data(), Ask::Status).unwrap().expect("a worker runs").ok()
+        });
         serde_json::from_str(&text).unwrap()
     }
 
