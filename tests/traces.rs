@@ -9,8 +9,9 @@ mod receiver;
 mod server;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use exposition::{Dialect, Exposition};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -335,6 +336,22 @@ fn an_unsampled_parent_and_a_ratio_of_nothing_leave_no_span() {
     let mut of: Vec<_> = spans.iter().map(|span| said(span, "weir.trigger")).collect();
     of.sort();
     assert_eq!(of, ["default/pay", "default/pay", "default/ship", "default/ship"], "{spans:#?}");
+}
+
+/// Broken off and sent again, they would arrive twice.
+#[test]
+fn spans_that_are_under_way_at_a_stop_arrive_once() {
+    let (receiver, home) = (Receiver::start(), home());
+    receiver.received.lock().unwrap().delay = Duration::from_secs(1);
+    let running = start(&home, &receiver.endpoint(), &["telemetry.sampling=1"]);
+    running.publish("order", "o-1", &[("ce-traceparent", PARENT)], "7");
+    eventually("they are under way", || {
+        receiver.with(|received| (!received.spans().is_empty()).then_some(()))
+    });
+    assert_eq!(running.terminate().code, Some(0));
+    let spans = receiver.with(|received| received.spans());
+    let ids: BTreeSet<_> = spans.iter().map(|span| &span.span_id).collect();
+    assert_eq!(ids.len(), spans.len(), "{spans:#?}");
 }
 
 /// What is sent as numbers is what /metrics says.

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -27,6 +28,8 @@ pub(crate) struct Received {
     pub(crate) metrics: Vec<ExportMetricsServiceRequest>,
     /// Of each request: its path, and what stood in `x-key`.
     pub(crate) requests: Vec<(String, String)>,
+    /// So long it takes over each answer.
+    pub(crate) delay: Duration,
 }
 
 impl Received {
@@ -118,6 +121,7 @@ async fn receive(
         body
     };
     let path = head.uri.path().to_owned();
+    let delay = keeps.lock().unwrap().delay;
     let key = head.headers.get("x-key").map(|key| key.to_str().unwrap().to_owned()).unwrap_or_default();
     {
         let mut received = keeps.lock().unwrap();
@@ -132,6 +136,7 @@ async fn receive(
             other => panic!("{other}"),
         }
     }
+    tokio::time::sleep(delay).await;
     let mut response = if is_grpc {
         let trailers =
             HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static("0"))]);
