@@ -24,6 +24,8 @@ const PARTITIONS: i32 = 12;
 const WORKERS: usize = 3;
 const OPTIONS: [&str; 6] =
     ["--set", "dispatch.max-in-flight=200", "--set", "breaker.failures=0", "--set", "executors=1"];
+/// All that the workers together can have sent and the subscriber not yet read.
+const UNREAD: usize = WORKERS * 200;
 
 /// `KAFKA_STORM_SESSION`: the longer, the busier the machine may be; whoever is not heard of for so long is as good as killed.
 fn start(home: &Home) -> Running {
@@ -68,8 +70,8 @@ impl Commits {
 struct Kill {
     commits: Commits,
     seen: usize,
-    /// What was delivered up to here may not have been committed: what a worker had sent is read later by the subscriber,
-    /// and workers notice late that their group is not what it was.
+    /// What was delivered up to here may not have been committed: of a worker that was killed what it had sent; of a broker
+    /// that was stopped all until the group goes on, as workers notice late that it is not what it was.
     until: usize,
 }
 
@@ -121,9 +123,9 @@ fn nothing_is_lost_in_a_storm_and_repeats_are_what_a_kill_leaves() {
             let most = (turn + 1) * events / turns;
             (server.count(PATH) as u64 > most / 2).then_some(())
         });
-        // The group goes on after what was killed a turn ago.
+        // A broker that was stopped a turn ago has its group again.
         let delivered = server.count(PATH);
-        kills.iter_mut().for_each(|kill| kill.until = kill.until.min(delivered));
+        kills.iter_mut().for_each(|kill| kill.until = kill.until.min(delivered + UNREAD));
         if turn % 4 == 2 {
             println!("turn {turn}: the broker is stopped and started");
             // The group may come to nothing with it, and then what was not committed is done again: as soon as the broker is
@@ -137,8 +139,9 @@ fn nothing_is_lost_in_a_storm_and_repeats_are_what_a_kill_leaves() {
         match (running[which].take(), what) {
             (None, _) => running[which] = Some(start(&homes[which])),
             (Some(worker), 0 | 1) => {
-                kills.push(Kill::of(&topic, &server));
+                let kill = Kill::of(&topic, &server);
                 worker.kill();
+                kills.push(Kill { until: server.count(PATH) + UNREAD, ..kill });
                 if what == 0 {
                     running[which] = Some(start(&homes[which]));
                 }

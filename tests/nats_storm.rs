@@ -28,6 +28,8 @@ const PARTITIONS: u32 = 5;
 const KEYS: usize = 14;
 const OPTIONS: [&str; 6] =
     ["--set", "dispatch.max-in-flight=100", "--set", "breaker.failures=0", "--set", "executors=1"];
+/// All that the workers together can have sent and the subscriber not yet read.
+const UNREAD: usize = WORKERS * 100;
 
 /// Each stops the server that both use.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -53,8 +55,8 @@ struct Storm {
     /// The ids that the subscriber got, in that order.
     got: Vec<String>,
     events: usize,
-    /// How many deliveries the subscriber had seen before a worker was killed, or the server stopped, and when events came
-    /// again after that: what had been sent by then it may have read later.
+    /// How many deliveries the subscriber had seen before a worker was killed, or the server stopped, and after it, with what
+    /// had been sent and not read.
     kills: Vec<Range<usize>>,
     restarts: usize,
 }
@@ -88,7 +90,7 @@ fn storm(
         .collect();
     let mut running: Vec<Option<Running>> =
         homes.iter().map(|home| Some(Running::start(home, &OPTIONS))).collect();
-    let mut kills: Vec<Range<usize>> = Vec::new();
+    let mut kills = Vec::new();
     let seen = || server.got("/nap/20").len();
     let mut restarts = 0;
     for turn in 0..turns {
@@ -97,12 +99,11 @@ fn storm(
         eventually("something is delivered", || {
             (server.got("/nap/20").len() as u64 > published / 2).then_some(())
         });
-        let now = seen();
-        kills.iter_mut().for_each(|kill| kill.end = kill.end.min(now));
         if turn % 2 == 1 {
             println!("turn {turn}: the server is stopped and started");
-            kills.push(seen()..usize::MAX);
+            let before = seen();
             brokers::restart_nats();
+            kills.push(before..seen() + UNREAD);
             restarts += 1;
         }
         let which = dice.below(WORKERS as u64) as usize;
@@ -111,8 +112,9 @@ fn storm(
         match (running[which].take(), what) {
             (None, _) => running[which] = Some(Running::start(&homes[which], &OPTIONS)),
             (Some(worker), 0 | 1) => {
-                kills.push(seen()..usize::MAX);
+                let before = seen();
                 worker.kill();
+                kills.push(before..seen() + UNREAD);
                 if what == 0 {
                     running[which] = Some(Running::start(&homes[which], &OPTIONS));
                 }
