@@ -31,7 +31,7 @@ brokers: setup ## Start Kafka and NATS on loopback; scripts/brokers stops them
 bench: setup ## What each step of an event costs, beside the targets
 	@scripts/bench
 
-soak: setup ## The simulation, the fuzzed readers, hostile guests, the crash tests and Kafka's, long and random: SOAK_SECONDS=3600 SEED=... KAFKA=no
+soak: setup ## Properties, the simulation, the fuzzed readers, hostile guests, the crash tests and Kafka's, long and random: SOAK_SECONDS=3600 SEED=... KAFKA=no
 	@scripts/soak
 
 million: setup ## A million events, half of them parked, and the worker killed twenty times: EVENTS=1000000 SEED=...

@@ -16,6 +16,7 @@ mod receiver;
 mod worker;
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use dice::Dice;
 use kafka::Topic;
@@ -169,8 +170,15 @@ fn usage_goes_to_a_topic_by_tenant() {
     let running = Running::start(&home, &[]);
     let usage = Topic::there(&format!("{}.other", topic.name), 3);
     topic.until_done();
-    eventually("all of it is shipped", || (usage.records().len() == 50).then_some(()));
+    let begun = Instant::now();
     assert_eq!(running.terminate().code, Some(0));
+    if usage.records().len() < 50 {
+        // Unless that takes longer than two seconds: then the next worker does.
+        assert!(begun.elapsed() > Duration::from_secs(2), "a stop ships what is left");
+        let next = Running::start(&home, &[]);
+        eventually("all of it is shipped", || (usage.records().len() == 50).then_some(()));
+        assert_eq!(next.terminate().code, Some(0));
+    }
     let records = usage.records();
     assert_eq!(records.len(), 50, "each once");
     let header = |record: &kafka::Seen, name: &str| String::from_utf8(record.headers[name].clone()).unwrap();

@@ -139,8 +139,8 @@ fn workers_share_a_durable_and_come_and_go_and_nothing_is_repeated() {
     let _alone = alone();
     let stream = Stream::new();
     let home = || {
-        let home = stream.home("");
-        home.write("documents.yaml", nats::patient(&stream.documents(nats::AUDIT)).as_bytes());
+        let home = Home::new(&nats::patient(&stream.documents(nats::AUDIT)));
+        home.write("audit.wasm", &guests::audit());
         home
     };
     let homes: Vec<Home> = (0..3).map(|_| home()).collect();

@@ -19,7 +19,7 @@ fn begun(running: &Running, home: &Home) -> worker::Connection {
 #[test]
 fn what_is_under_way_when_the_worker_stops_is_answered() {
     let home = home();
-    // For longer than who waits for nothing but a number of his event is given.
+    // Longer than a stop waits for connections where events are stored.
     let running = start(&home, &["function.timeout=7s"]);
     let mut waiting = begun(&running, &home);
     running.signal();
